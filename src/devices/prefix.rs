@@ -1,0 +1,96 @@
+//! Addresses and prefixes.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// An address prefix in canonical form: host bits zero, IPv4-mapped addresses as IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Prefix {
+    /// Returns the prefix of one address.
+    pub fn host(address: IpAddr) -> Prefix {
+        let address = address.to_canonical();
+        Prefix { address, bits: width(address) }
+    }
+
+    /// Returns how many bits count.
+    pub fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// Returns whether `address` is within.
+    pub fn contains(self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && mask(address, self.bits) == self.address
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Prefix, String> {
+        let wrong = || {
+            format!("`{text}` is no address or prefix; write 192.168.1.40, fd00::5 or 10.0.0.0/8")
+        };
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let bits = bits.unwrap_or(width(address));
+        if bits > width(address) {
+            return Err(wrong());
+        }
+        Ok(Prefix { address: mask(address, bits), bits })
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bits == width(self.address) {
+            self.address.fmt(out)
+        } else {
+            write!(out, "{}/{}", self.address, self.bits)
+        }
+    }
+}
+
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn mask(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let keep = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V4((v4.to_bits() & keep).into())
+        }
+        IpAddr::V6(v6) => {
+            let keep = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V6((v6.to_bits() & keep).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_hold_their_addresses() {
+        let prefix: Prefix = "192.168.1.77/24".parse().expect("a prefix");
+        assert_eq!(prefix.to_string(), "192.168.1.0/24");
+        assert!(prefix.contains("192.168.1.200".parse().expect("an address")));
+        assert!(prefix.contains("::ffff:192.168.1.2".parse().expect("an address")));
+        assert!(!prefix.contains("192.168.2.1".parse().expect("an address")));
+        assert!("0.0.0.0/0".parse::<Prefix>().expect("all").contains([8, 8, 8, 8].into()));
+        for bad in ["192.168.1.0/33", "192.168.1", "x/8", "::/129"] {
+            assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+        }
+    }
+}

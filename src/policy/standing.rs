@@ -1,0 +1,118 @@
+//! The policy as it was written and checked: plain values.
+
+use std::collections::BTreeMap;
+
+use crate::devices::Prefix;
+use crate::lists::FileList;
+use crate::model::{Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Scope};
+use crate::sinkhole::BlockingMode;
+use crate::zones::LocalNames;
+
+/// `policy.toml`, checked whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// What binds everyone.
+    pub everyone: Part,
+    /// Differences to the program's levels.
+    pub levels: BTreeMap<Level, LevelDifference>,
+    /// Groups.
+    pub groups: Vec<GroupPart>,
+    /// Devices.
+    pub devices: Vec<DevicePart>,
+    /// Own rules without an end.
+    pub rules: Vec<OwnRule>,
+    /// Lists of the owner's.
+    pub lists: Vec<FileList>,
+    /// Names that are ours.
+    pub local: LocalNames,
+    /// How blocked queries are answered.
+    pub blocking: BlockingMode,
+    /// Seconds that a blocked answer may be kept.
+    pub blocked_ttl: u32,
+}
+
+/// What a level holds more or less than the program's definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LevelDifference {
+    /// Lists added.
+    pub add: Vec<ListName>,
+    /// Lists taken out.
+    pub remove: Vec<ListName>,
+}
+
+/// What one scope sets; what it leaves out, a wider scope decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The level.
+    pub level: Option<Level>,
+    /// Lists switched on or off.
+    pub lists: BTreeMap<ListName, bool>,
+    /// Companies switched: all of theirs blocked, or not.
+    pub companies: BTreeMap<String, CompanySwitch>,
+    /// What is recorded.
+    pub log: Option<LogDetail>,
+}
+
+/// A company ban, on or lifted at this scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompanySwitch {
+    /// Everything of the company is blocked.
+    Ban,
+    /// A wider scope's ban does not bind here.
+    Lift,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPart {
+    /// Its name.
+    pub name: GroupName,
+    /// What it sets.
+    pub part: Part,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicePart {
+    /// Its name.
+    pub name: DeviceName,
+    /// Its addresses and prefixes.
+    pub addresses: Vec<Prefix>,
+    /// Its groups, the first one strongest.
+    pub groups: Vec<GroupName>,
+    /// What it sets.
+    pub part: Part,
+}
+
+/// An own rule: a name and all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRule {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// What it does.
+    pub action: Action,
+    /// The name.
+    pub name: DomainName,
+    /// Its end in seconds since 1970; `None`: it stands.
+    pub until: Option<i64>,
+    /// Why it was made.
+    pub note: Option<String>,
+}
+
+/// A pause: no blocking for a scope until a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// Its end in seconds since 1970.
+    pub until: i64,
+}
+
+/// What ends by itself; lives in `state.db`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timed {
+    /// Pauses.
+    pub pauses: Vec<Pause>,
+    /// Own rules with an end.
+    pub rules: Vec<OwnRule>,
+}

@@ -1,0 +1,15 @@
+//! DNS messages as they lie in the packet: queries read in place, replies written into a buffer.
+
+mod answer;
+mod header;
+mod name;
+mod query;
+mod records;
+mod reply;
+
+pub use answer::{AnswerError, Question, StoredAnswer};
+pub use header::{CLASS_CHAOS, CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
+pub use name::read_name;
+pub use query::{Edns, Query, Unreadable};
+pub use records::{BadMessage, Message, RecordView, Section};
+pub use reply::{ExtendedError, OUR_PAYLOAD, Reply, bare_error};

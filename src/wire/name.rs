@@ -1,0 +1,90 @@
+//! Names in packets, compression pointers followed.
+
+use crate::model::{DomainName, MAX_NAME_OCTETS};
+
+use super::header::word_at;
+
+/// Reads the name at `at`, folded to lower case, and returns it with the place behind it.
+///
+/// Pointers must lead strictly backwards, so that no chain of them can loop (RFC 9267, section 2).
+pub fn read_name(packet: &[u8], at: usize) -> Option<(DomainName, usize)> {
+    let mut wire = [0_u8; MAX_NAME_OCTETS];
+    let (length, next) = expand(packet, at, &mut wire)?;
+    Some((DomainName::from_wire(&wire[..length])?, next))
+}
+
+/// Expands the name at `at` into `wire`, lower case; returns its length and the place behind it.
+pub(super) fn expand(
+    packet: &[u8],
+    at: usize,
+    wire: &mut [u8; MAX_NAME_OCTETS],
+) -> Option<(usize, usize)> {
+    let mut length = 0;
+    let mut place = at;
+    let mut run_start = at;
+    let mut next = None;
+    loop {
+        match *packet.get(place)? {
+            0 => {
+                *wire.get_mut(length)? = 0;
+                return Some((length + 1, next.unwrap_or(place + 1)));
+            }
+            size @ 1..=63 => {
+                let end = place + 1 + usize::from(size);
+                let label = packet.get(place..end)?;
+                let room = wire.get_mut(length..length + label.len())?;
+                room.copy_from_slice(label);
+                room.make_ascii_lowercase();
+                // The length octet is below `A`, so folding left it alone.
+                length += label.len();
+                place = end;
+            }
+            0xc0..=0xff => {
+                let target = usize::from(word_at(packet, place)? & 0x3fff);
+                if target >= run_start {
+                    return None;
+                }
+                next.get_or_insert(place + 2);
+                (place, run_start) = (target, target);
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Returns the place behind the name at `at` without expanding it.
+pub(super) fn skip_name(packet: &[u8], at: usize) -> Option<usize> {
+    let mut place = at;
+    loop {
+        match *packet.get(place)? {
+            0 => return Some(place + 1),
+            size @ 1..=63 => place += 1 + usize::from(size),
+            0xc0..=0xff => return (place + 2 <= packet.len()).then_some(place + 2),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_followed_backwards_only() {
+        let packet = b"\x03com\x00\x01A\xc0\x00\xc0\x07";
+        let (name, next) = read_name(packet, 5).expect("a name");
+        assert_eq!((name.to_string().as_str(), next), ("a.com", 9));
+        assert!(read_name(packet, 9).is_some(), "a pointer to a pointer ends");
+        assert!(read_name(b"\xc0\x00", 0).is_none(), "a pointer to itself");
+        assert!(read_name(b"\x01a\xc0\x00", 0).is_none(), "a loop");
+    }
+
+    #[test]
+    fn lengths_past_the_end_are_refused() {
+        for packet in [&b"\x05ab"[..], b"\x01a", b"", b"\x40a\x00", b"\xc0"] {
+            assert!(read_name(packet, 0).is_none(), "{packet:?}");
+        }
+        let long: Vec<u8> = [&[63_u8; 64][..]; 4].concat();
+        assert!(read_name(&[&long[..], &[0]].concat(), 0).is_none(), "257 octets");
+    }
+}

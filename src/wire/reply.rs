@@ -1,0 +1,170 @@
+//! Replies, written into a buffer that is used again and again.
+
+use std::net::IpAddr;
+
+use crate::model::RecordType;
+
+use super::header::{CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
+use super::query::Query;
+
+/// The UDP payload we announce and never exceed (DNS flag day 2020).
+pub const OUR_PAYLOAD: u16 = 1232;
+/// A pointer to the question's name.
+const QUESTION_NAME: [u8; 2] = [0xc0, HEADER_OCTETS as u8];
+/// `deadpixel.internal`, primary server and mailbox of negative answers.
+const OUR_NAME: &[u8] = b"\x09deadpixel\x08internal\x00";
+/// Octets of an OPT record without options.
+const BARE_OPT: usize = 11;
+
+/// An extended error (RFC 8914): its code, and its text in pieces.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtendedError<'t> {
+    /// The registered code: 15 blocked, 22 no reachable authority, 23 network error.
+    pub code: u16,
+    /// The text, whose pieces are written one behind the other.
+    pub text: &'t [&'t str],
+}
+
+/// A reply being written: records first, then `finish`.
+pub struct Reply<'o> {
+    out: &'o mut Vec<u8>,
+    dnssec_ok: Option<bool>,
+    code: ResponseCode,
+    question_end: usize,
+}
+
+impl<'o> Reply<'o> {
+    /// Starts a reply to `query` in `out`, which is cleared; the question is echoed in its letters.
+    pub fn start(out: &'o mut Vec<u8>, query: &Query<'_>, code: ResponseCode) -> Reply<'o> {
+        let kept = flags::RECURSION_DESIRED | flags::CHECKING_DISABLED;
+        let word = flags::RESPONSE
+            | flags::RECURSION_AVAILABLE
+            | query.header().flags & kept
+            | code.0 & 0x000f;
+        out.clear();
+        out.extend(query.header().id.to_be_bytes());
+        out.extend(word.to_be_bytes());
+        out.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+        out.extend(query.question_octets());
+        let question_end = out.len();
+        let dnssec_ok = query.edns().map(|edns| edns.dnssec_ok);
+        Reply { out, dnssec_ok, code, question_end }
+    }
+
+    /// Sets further header flags.
+    pub fn flag(&mut self, flag: u16) {
+        set_flag(self.out, flag);
+    }
+
+    /// Adds an address of the name asked for to the answer.
+    pub fn address(&mut self, address: IpAddr, ttl: u32) {
+        match address {
+            IpAddr::V4(v4) => self.answer(RecordType::A, ttl, &[&v4.octets()]),
+            IpAddr::V6(v6) => self.answer(RecordType::AAAA, ttl, &[&v6.octets()]),
+        }
+    }
+
+    /// Adds a record of the name asked for to the answer; its data is given in pieces.
+    pub fn answer(&mut self, record_type: RecordType, ttl: u32, data: &[&[u8]]) {
+        self.record(record_type, ttl, data);
+        increment(self.out, 6);
+    }
+
+    /// Adds the SOA by which clients keep a negative answer for `ttl` seconds (RFC 2308).
+    pub fn negative_soa(&mut self, ttl: u32) {
+        let mut numbers = [0; 20];
+        for (slot, number) in numbers.chunks_exact_mut(4).zip([1, 1800, 900, 604_800, ttl]) {
+            slot.copy_from_slice(&number.to_be_bytes());
+        }
+        self.record(RecordType::SOA, ttl, &[OUR_NAME, OUR_NAME, &numbers]);
+        increment(self.out, 8);
+    }
+
+    /// Ends the reply: OPT if the query had one, cut to `limit` octets with TC if it does not fit.
+    pub fn finish(mut self, limit: usize, error: Option<ExtendedError<'_>>) {
+        let room = if self.dnssec_ok.is_some() { BARE_OPT } else { 0 };
+        if self.out.len() + room > limit {
+            truncate(self.out, self.question_end);
+        }
+        let error = error.filter(|error| {
+            let text: usize = error.text.iter().map(|piece| piece.len()).sum();
+            self.out.len() + room + 6 + text <= limit
+        });
+        self.opt(error);
+    }
+
+    /// Ends a reply whose records were copied in behind the question by [`super::StoredAnswer`].
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    fn record(&mut self, record_type: RecordType, ttl: u32, data: &[&[u8]]) {
+        let length: usize = data.iter().map(|piece| piece.len()).sum();
+        let length = u16::try_from(length).expect("our own records are short");
+        self.out.extend(QUESTION_NAME);
+        self.out.extend(record_type.0.to_be_bytes());
+        self.out.extend(CLASS_IN.to_be_bytes());
+        self.out.extend(ttl.to_be_bytes());
+        self.out.extend(length.to_be_bytes());
+        data.iter().for_each(|piece| self.out.extend(*piece));
+    }
+
+    fn opt(&mut self, error: Option<ExtendedError<'_>>) {
+        let Some(dnssec_ok) = self.dnssec_ok else {
+            return;
+        };
+        self.out.extend([0, 0, RecordType::OPT.0 as u8]);
+        self.out.extend(OUR_PAYLOAD.to_be_bytes());
+        self.out.extend([(self.code.0 >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
+        let length_at = self.out.len();
+        self.out.extend([0, 0]);
+        if let Some(error) = error {
+            self.option(15, error);
+        }
+        let length = (self.out.len() - length_at - 2) as u16;
+        self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        increment(self.out, 10);
+    }
+
+    fn option(&mut self, option: u16, error: ExtendedError<'_>) {
+        let text: usize = error.text.iter().map(|piece| piece.len()).sum();
+        self.out.extend(option.to_be_bytes());
+        self.out.extend(((text + 2) as u16).to_be_bytes());
+        self.out.extend(error.code.to_be_bytes());
+        error.text.iter().for_each(|piece| self.out.extend(piece.as_bytes()));
+    }
+}
+
+/// Writes an error to a packet whose question cannot be echoed: the header alone.
+///
+/// `packet` must hold a header.
+pub fn bare_error(packet: &[u8], code: ResponseCode, out: &mut Vec<u8>) {
+    out.clear();
+    let Some(header) = Header::read(packet) else {
+        return;
+    };
+    let kept = flags::OPCODE | flags::RECURSION_DESIRED;
+    let word = flags::RESPONSE | header.flags & kept | code.0 & 0x000f;
+    out.extend(header.id.to_be_bytes());
+    out.extend(word.to_be_bytes());
+    out.extend([0; 8]);
+}
+
+/// Cuts a reply behind its question and marks it truncated.
+pub(super) fn truncate(out: &mut Vec<u8>, question_end: usize) {
+    out.truncate(question_end);
+    out[6..HEADER_OCTETS].fill(0);
+    set_flag(out, flags::TRUNCATED);
+}
+
+pub(super) fn set_flag(out: &mut [u8], flag: u16) {
+    for (octet, bits) in out[2..4].iter_mut().zip(flag.to_be_bytes()) {
+        *octet |= bits;
+    }
+}
+
+/// Adds one to the count at `at`.
+fn increment(out: &mut [u8], at: usize) {
+    let count = u16::from_be_bytes([out[at], out[at + 1]]).saturating_add(1);
+    out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+}
