@@ -180,6 +180,21 @@ impl<'t> Reader<'t> {
     }
 }
 
+impl Problems {
+    /// Returns the one problem of a file that cannot be read at all.
+    pub fn of_file(file: &str, message: &str, help: &str) -> Problems {
+        Problems(vec![Problem {
+            file: file.into(),
+            line: 1,
+            column: 1,
+            width: 1,
+            text: String::new(),
+            message: message.into(),
+            help: Some(help.into()),
+        }])
+    }
+}
+
 fn entry<'a, 't>(
     root: &'a DeTable<'t>,
     key: &str,

@@ -1,1 +1,68 @@
-//! To be built.
+//! The whole, wired: assemble, serve, wait, stop.
+
+mod assemble;
+mod folder;
+mod logging;
+mod reload;
+mod signals;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::diagnostic::Problems;
+
+pub use assemble::Daemon;
+
+/// How long queries in flight may take when the daemon stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// config.toml or policy.toml does not check.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// An address cannot be bound.
+    #[error("{0}")]
+    Listen(String),
+    /// Something in the configuration is not right, or a folder cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// The system failed us.
+    #[error("{0}")]
+    System(String),
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub fn run(config: Option<&Path>) -> Result<(), StartError> {
+    logging::start();
+    let config = Config::load(config)?;
+    let daemon = Daemon::start(&config, Clock::system())?;
+    for address in daemon.dns_addresses() {
+        tracing::info!("answering DNS on {address} (UDP and TCP)");
+    }
+    tracing::info!("API on {}", daemon.socket().display());
+    signals::wait(&daemon).map_err(|error| StartError::System(error.to_string()))?;
+    tracing::info!("stopping");
+    daemon.stop();
+    Ok(())
+}
+
+/// Checks the configuration without starting; returns what to tell.
+pub fn check_config(config: Option<&Path>) -> Result<String, Problems> {
+    let config = Config::load(config)?;
+    let file = config.file.map_or("no config.toml: defaults".into(), |f| f.display().to_string());
+    Ok(format!("{file}: right"))
+}
+
+/// Returns every setting in force and where it comes from.
+pub fn show_config(config: Option<&Path>) -> Result<String, Problems> {
+    Config::load(config).map(|config| config.show())
+}
+
+/// Returns the local socket of the daemon that this configuration runs.
+pub fn socket_path(config: Option<&Path>) -> Result<PathBuf, Problems> {
+    Config::load(config).map(|config| config.socket())
+}

@@ -1,0 +1,32 @@
+//! What no single section can say by its types alone.
+
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::Config;
+use crate::diagnostic::Reader;
+
+pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader<'t>) {
+    let dns = key_span(root, "dns");
+    if config.dns.listen.is_empty() {
+        let help = "write listen = [\"127.0.0.1:5335\"]";
+        reader.problem(dns.clone(), "`listen` is empty: nobody could ask", Some(help.into()));
+    }
+    if let Err(message) = config.dns.check() {
+        reader.problem(dns, &message, None);
+    }
+    let upstream = key_span(root, "upstream");
+    if config.upstream.servers.is_empty() {
+        let help = "leave `servers` out to use the default ones";
+        reader.problem(upstream.clone(), "`servers` is empty: nobody to ask", Some(help.into()));
+    }
+    for message in config.upstream.check() {
+        reader.problem(upstream.clone(), &message, None);
+    }
+}
+
+fn key_span(root: &DeTable<'_>, key: &str) -> Range<usize> {
+    let found = root.keys().find(|name| name.get_ref() == key);
+    found.map_or(0..0, |name| name.span())
+}

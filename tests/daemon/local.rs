@@ -1,0 +1,98 @@
+//! Names that are ours never leave.
+
+use std::net::IpAddr;
+
+use hickory_proto::op::ResponseCode;
+
+use crate::support::{FakeUpstream, Setup, ask};
+
+#[test]
+fn special_names_are_answered_here() {
+    let upstream = FakeUpstream::for_any_name();
+    let daemon = Setup::forwarding_to(&upstream).start();
+    let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+    assert_eq!(ask(daemon.dns(), "localhost", "A").addresses(), [loopback]);
+    assert_eq!(ask(daemon.dns(), "x.localhost", "A").addresses(), [loopback]);
+    assert_eq!(ask(daemon.dns(), "deadpixel.internal", "A").addresses(), [loopback]);
+    for (name, query_type) in [
+        ("foo.invalid", "A"),
+        ("foo.onion", "A"),
+        ("nas.local", "A"),
+        ("x.home.arpa", "A"),
+        ("1.1.168.192.in-addr.arpa", "PTR"),
+        ("1.0.0.10.in-addr.arpa", "PTR"),
+    ] {
+        let reply = ask(daemon.dns(), name, query_type);
+        assert_eq!(reply.code(), ResponseCode::NXDomain, "{name}");
+        assert!(reply.has_soa(), "{name}");
+    }
+    let discovery = ask(daemon.dns(), "_dns.resolver.arpa", "SVCB");
+    assert_eq!((discovery.code(), discovery.message.answers.len()), (ResponseCode::NoError, 0));
+    assert!(upstream.names_asked().is_empty(), "{:?}", upstream.names_asked());
+}
+
+#[test]
+fn names_of_the_policy_are_answered_with_authority() {
+    let upstream = FakeUpstream::for_any_name();
+    let policy = "
+[[local]]
+name = \"printer.lan\"
+addresses = [\"192.168.1.9\", \"fd00::9\"]
+[[local]]
+name = \"*.dev.example.com\"
+addresses = [\"192.168.1.10\"]
+[[local]]
+name = \"drucker.lan\"
+alias = \"printer.lan\"
+";
+    let daemon = Setup::forwarding_to(&upstream).policy(policy).start();
+    let printer = ask(daemon.dns(), "printer.lan", "A");
+    assert_eq!(printer.addresses(), ["192.168.1.9".parse::<IpAddr>().unwrap()]);
+    assert!(printer.message.metadata.authoritative);
+    assert_eq!(ask(daemon.dns(), "printer.lan", "AAAA").addresses().len(), 1);
+    let no_data = ask(daemon.dns(), "printer.lan", "TXT");
+    assert_eq!((no_data.code(), no_data.has_soa()), (ResponseCode::NoError, true));
+    assert_eq!(ask(daemon.dns(), "a.dev.example.com", "A").addresses().len(), 1);
+    assert_eq!(ask(daemon.dns(), "drucker.lan", "A").addresses().len(), 1);
+    assert!(upstream.names_asked().is_empty(), "{:?}", upstream.names_asked());
+    ask(daemon.dns(), "www.example.com", "A");
+    assert_eq!(upstream.names_asked(), ["www.example.com"]);
+}
+
+#[test]
+fn a_zone_file_is_served() {
+    let upstream = FakeUpstream::for_any_name();
+    let zone = b"$ORIGIN corp.example.\n$TTL 600\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.168.1.2\nwww A 192.168.1.3\n_ldap._tcp SRV 0 0 389 ns\n";
+    let policy = "[[zone]]\nname = \"corp.example\"\nfile = \"zones/corp.zone\"\n";
+    let daemon =
+        Setup::forwarding_to(&upstream).policy(policy).file("zones/corp.zone", zone).start();
+    assert_eq!(ask(daemon.dns(), "www.corp.example", "A").addresses().len(), 1);
+    assert_eq!(ask(daemon.dns(), "_ldap._tcp.corp.example", "SRV").message.answers.len(), 1);
+    assert_eq!(ask(daemon.dns(), "nope.corp.example", "A").code(), ResponseCode::NXDomain);
+    assert!(upstream.names_asked().is_empty());
+}
+
+#[test]
+fn a_forwarded_zone_beats_the_special_use_default_and_stays_inside() {
+    let public = FakeUpstream::for_any_name();
+    let lan = FakeUpstream::with(
+        "nas.local. 300 A 192.168.1.4\n4.1.168.192.in-addr.arpa. 300 PTR nas.local.",
+    );
+    let mut setup = Setup::forwarding_to(&public);
+    for zone in ["local", "192.168.1.0/24", "fritz.box"] {
+        let forward =
+            format!("[[forward]]\nzone = \"{zone}\"\nservers = [{{ url = \"{}\" }}]\n", lan.url());
+        setup.config.push_str(&forward);
+    }
+    let daemon = setup.start();
+    let nas = ask(daemon.dns(), "nas.local", "A");
+    assert_eq!(
+        nas.addresses(),
+        ["192.168.1.4".parse::<IpAddr>().unwrap()],
+        "private is right here"
+    );
+    assert_eq!(ask(daemon.dns(), "4.1.168.192.in-addr.arpa", "PTR").message.answers.len(), 1);
+    drop(lan);
+    assert_eq!(ask(daemon.dns(), "box.fritz.box", "A").code(), ResponseCode::ServFail);
+    assert!(public.names_asked().is_empty(), "never tried elsewhere");
+}

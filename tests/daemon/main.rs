@@ -1,0 +1,14 @@
+//! A real daemon on port 0, real sockets, a real upstream on loopback.
+
+mod aliases;
+mod blocking;
+mod cache;
+mod local;
+mod malformed;
+mod policy;
+mod record;
+mod reload;
+mod replay;
+mod support;
+mod tcp;
+mod upstreams;

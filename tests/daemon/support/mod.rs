@@ -1,0 +1,37 @@
+//! The tests' own vocabulary: a real daemon, a real upstream on loopback, real clients.
+
+mod ask;
+mod replies;
+mod test_daemon;
+mod upstream;
+
+pub use ask::{Client, Wanted, ask, ask_tcp};
+pub use replies::Reply;
+pub use test_daemon::{Setup, TestDaemon};
+pub use upstream::{FakeUpstream, Mood};
+
+use std::path::PathBuf;
+
+/// Returns the folder of a larger data set, or prints why the test is left out.
+pub fn shared_data(file: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("DEADPIXEL_TEST_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let path = folder.join(file);
+    if !path.exists() {
+        println!("skipped: {} is not here; name its folder in DEADPIXEL_TEST_DATA", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// Reads a packed text of `tests/data`.
+pub fn test_data(file: &str) -> String {
+    use std::io::Read;
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file);
+    let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("packed text");
+    text
+}
