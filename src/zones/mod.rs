@@ -99,7 +99,10 @@ impl Zones {
         };
         let octets = self.resolve(&question, local).await;
         match octets.and_then(|octets| StoredAnswer::take(&octets, &question).ok()) {
-            Some(answer) => answer.write(query, 0, u32::MAX, limit, out),
+            Some(answer) => {
+                answer.write(query, 0, u32::MAX, limit, out);
+                mark_authoritative(out);
+            }
             None => Reply::start(out, query, ResponseCode::SERVFAIL).finish(limit, None),
         }
     }
@@ -155,6 +158,13 @@ fn no_such_name(query: &Query<'_>, limit: usize, out: &mut Vec<u8>) {
     reply.flag(flags::AUTHORITATIVE);
     reply.negative_soa(TTL);
     reply.finish(limit, None);
+}
+
+/// Stored answers go out without the flag: those of upstreams are not authoritative here.
+fn mark_authoritative(out: &mut [u8]) {
+    if let Some(octet) = out.get_mut(2) {
+        *octet |= (flags::AUTHORITATIVE >> 8) as u8;
+    }
 }
 
 fn query_packet(name: NameRef<'_>, query_type: RecordType) -> Vec<u8> {
