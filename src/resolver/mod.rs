@@ -1,15 +1,32 @@
 //! The line every query walks: identify, bind policy, decide, answer, inspect.
+//!
+//! [`Resolver::begin`] and [`Resolver::finish`] have the order of the steps, each in one function.
+//! Of the steps themselves: `asked` is a query bound to a policy and decided on by its name,
+//! `inspect` what an answer leads to, `replies` what goes out, `judged` what goes to the log.
 
+mod asked;
+mod begin;
+mod finish;
+mod inspect;
+mod judged;
+mod replies;
 mod settings;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::devices::Devices;
-use crate::model::{Moment, QueryEvent};
+use crate::model::Moment;
 use crate::policy::LivePolicy;
-use crate::upstream::{CacheFigures, Upstreams};
-use crate::wire::Query;
+use crate::upstream::{Cache, CacheFigures, Upstreams};
+use crate::wire::{OUR_PAYLOAD, Query};
 
+use asked::{Asked, Step};
+use inspect::{Inspection, Ruling, Target};
+use judged::{Alias, Ending};
+
+pub use judged::Judged;
 pub use settings::Settings;
 
 /// How a query came in.
@@ -42,24 +59,25 @@ pub enum Begun<'q> {
     Unfinished(Unfinished),
 }
 
-/// A query judged, with what its event borrows.
-pub struct Judged<'q> {
-    event: QueryEvent<'q>,
-}
-
-impl Judged<'_> {
-    /// Returns the event to record.
-    pub fn event(&self) -> QueryEvent<'_> {
-        self.event.clone()
-    }
-}
-
 /// A query that needs time: owned, so that it can wait.
-pub struct Unfinished {}
+pub struct Unfinished {
+    packet: Box<[u8]>,
+    arrival: Arrival,
+}
 
 /// The resolver; a handle that is cheap to clone.
 #[derive(Clone)]
-pub struct Resolver {}
+pub struct Resolver(Arc<Parts>);
+
+/// What the line reads; all of it handles and immutable wholes.
+struct Parts {
+    settings: Settings,
+    devices: Devices,
+    live: LivePolicy,
+    upstreams: Upstreams,
+    cache: Cache<Arc<Inspection>>,
+    clock: Clock,
+}
 
 impl Resolver {
     /// Puts the line together.
@@ -69,41 +87,40 @@ impl Resolver {
         live: LivePolicy,
         upstreams: Upstreams,
         cache_bytes: usize,
-        clock: crate::clock::Clock,
+        clock: Clock,
     ) -> Resolver {
-        let _ = (settings, devices, live, upstreams, cache_bytes, clock);
-        todo!()
-    }
-
-    /// Answers what can be answered at once. Takes no lock that a writer can hold, allocates nothing.
-    pub fn begin<'q>(
-        &self,
-        query: &'q Query<'_>,
-        arrival: &Arrival,
-        out: &mut Vec<u8>,
-    ) -> Begun<'q> {
-        let _ = (query, arrival, out);
-        todo!()
-    }
-
-    /// Answers the rest, within 5 s.
-    pub async fn finish(
-        &self,
-        unfinished: Unfinished,
-        out: &mut Vec<u8>,
-    ) -> Option<Judged<'static>> {
-        let _ = (unfinished, out);
-        todo!()
-    }
-
-    /// Writes SERVFAIL for a query that was shed, and returns its event.
-    pub fn shed(&self, unfinished: Unfinished, out: &mut Vec<u8>) -> Option<Judged<'static>> {
-        let _ = (unfinished, out);
-        todo!()
+        let cache = Cache::new(cache_bytes);
+        let settings = settings.clone();
+        Resolver(Arc::new(Parts { settings, devices, live, upstreams, cache, clock }))
     }
 
     /// Returns figures of the cache.
     pub fn cache_figures(&self) -> CacheFigures {
-        todo!()
+        self.0.cache.figures()
+    }
+}
+
+impl Arrival {
+    /// Returns the octets that a reply may have.
+    fn limit(&self, query: &Query<'_>) -> usize {
+        match self.transport {
+            Transport::Udp => query.udp_limit(OUR_PAYLOAD),
+            Transport::Tcp => usize::from(u16::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may_move_between_threads<T: Send>(_: T) {}
+
+    #[test]
+    fn the_second_half_may_move_between_threads() {
+        // Only the types matter: doors may spawn it on any runtime.
+        let _ = |resolver: Resolver, unfinished: Unfinished, out: &mut Vec<u8>| {
+            may_move_between_threads(resolver.finish(unfinished, out));
+        };
     }
 }

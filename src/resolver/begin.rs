@@ -1,0 +1,61 @@
+//! The first half of the line: what can be answered at once, without a lock or an allocation.
+
+use crate::model::AnsweredBy;
+use crate::wire::Query;
+
+use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies};
+
+impl Resolver {
+    /// Answers what can be answered at once. Takes no lock that a writer can hold, allocates nothing.
+    ///
+    /// The events of what was answered have duration 0: under the reading of the clock, which is
+    /// one for a whole batch of queries.
+    pub fn begin<'q>(
+        &self,
+        query: &'q Query<'_>,
+        arrival: &Arrival,
+        out: &mut Vec<u8>,
+    ) -> Begun<'q> {
+        let parts = &*self.0;
+        if let Some(code) = query.refusal() {
+            replies::refuse(query, code, parts.settings.version_bind, arrival.limit(query), out);
+            return Begun::Replied(None);
+        }
+        let Some(binding) = parts.devices.identify(arrival.client) else {
+            return unfinished(query, arrival);
+        };
+        let in_force = parts.live.load();
+        let asked = Asked::new(query, *arrival, binding, &in_force, &parts.upstreams);
+        match parts.settle(&asked, out) {
+            Some(ending) => Begun::Replied(Some(asked.judged(ending, arrival.now))),
+            None => unfinished(query, arrival),
+        }
+    }
+}
+
+impl Parts {
+    /// Answers from the sinkhole or the cache; `None` if that takes more.
+    pub(super) fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+        match asked.step() {
+            Step::Local => None,
+            Step::Block(reason, mode) => Some(asked.block(reason, mode, None, out)),
+            Step::Minimal => Some(asked.minimal(out)),
+            Step::Resolve => self.cached(asked, out),
+        }
+    }
+
+    /// Answers from the cache, if the entry was inspected under the lists in force.
+    fn cached(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+        let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
+        let entry = found.as_deref()?;
+        if entry.attached.generation() != asked.in_force.generation {
+            return None;
+        }
+        let age = asked.age(entry.stored);
+        Some(asked.give(&entry.answer, &entry.attached, (AnsweredBy::Cache, age), out))
+    }
+}
+
+fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival) -> Begun<'q> {
+    Begun::Unfinished(Unfinished { packet: query.packet().into(), arrival: *arrival })
+}

@@ -1,0 +1,188 @@
+//! The second half of the line: what takes time.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use crate::devices::Binding;
+use crate::model::{AnsweredBy, Moment, Outcome, RecordType};
+use crate::upstream::Failure;
+use crate::wire::{
+    CLASS_IN, ExtendedError, Header, Query, Question, ResponseCode, StoredAnswer, flags,
+};
+
+use super::replies::{NETWORK_ERROR, NO_REACHABLE_AUTHORITY, OTHER};
+use super::{Arrival, Asked, Ending, Inspection, Judged, Parts, Resolver, Unfinished, replies};
+
+impl Resolver {
+    /// Answers the rest, within 5 s.
+    ///
+    /// It decides anew, under one edition from here to the event: what `begin` saw may have been
+    /// replaced, and a device that was not known to it has no policy yet.
+    pub async fn finish(
+        &self,
+        unfinished: Unfinished,
+        out: &mut Vec<u8>,
+    ) -> Option<Judged<'static>> {
+        let parts = &*self.0;
+        let Unfinished { packet, arrival } = unfinished;
+        let query = Query::parse(&packet).ok()?;
+        let binding = parts.identify(&arrival);
+        let in_force = Guard::into_inner(parts.live.load());
+        let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
+        let ending = match parts.settle(&asked, out) {
+            Some(ending) => ending,
+            None if asked.ours => local(&asked, out).await,
+            None => parts.resolve(&asked, out).await,
+        };
+        Some(asked.judged(ending, parts.clock.now()).into_owned())
+    }
+
+    /// Writes SERVFAIL for a query that was shed, and returns its event.
+    pub fn shed(&self, unfinished: Unfinished, out: &mut Vec<u8>) -> Option<Judged<'static>> {
+        let parts = &*self.0;
+        let Unfinished { packet, arrival } = unfinished;
+        let query = Query::parse(&packet).ok()?;
+        let text = &["too many queries are in flight"];
+        replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
+        let in_force = parts.live.load();
+        let binding = parts.identify(&arrival);
+        let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
+        Some(asked.judged(Ending::failed(), parts.clock.now()).into_owned())
+    }
+}
+
+impl Parts {
+    fn identify(&self, arrival: &Arrival) -> Binding {
+        let known = self.devices.identify(arrival.client);
+        known.unwrap_or_else(|| self.devices.admit(arrival.client, arrival.now))
+    }
+
+    /// Answers from an entry inspected under older lists, else asks upstream.
+    async fn resolve(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
+        if let Some(ending) = self.inspect_again(asked, out) {
+            return ending;
+        }
+        let question = asked.question();
+        let (answer, answered_by, forwarded, keep) =
+            match self.upstreams.ask(question.clone()).await {
+                Ok(answer) => {
+                    let by = AnsweredBy::Upstream(answer.upstream);
+                    (answer.stored, by, answer.forwarded_zone, true)
+                }
+                Err(failure) => {
+                    let keep = failure != Failure::Overloaded;
+                    (Arc::new(failed(&question, failure)), AnsweredBy::Nobody, false, keep)
+                }
+            };
+        let Some(inspection) = inspection(asked, &answer, forwarded) else {
+            return too_many_targets(asked, out);
+        };
+        if keep {
+            let (kept, attached) = (StoredAnswer::clone(&answer), Arc::clone(&inspection));
+            self.cache.store(asked.hash(), question, kept, attached, self.clock.now());
+        }
+        asked.give(&answer, &inspection, (answered_by, 0), out)
+    }
+
+    fn inspect_again(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+        let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
+        let entry = found.as_ref()?;
+        let inspection = inspection(asked, &entry.answer, entry.attached.forwarded())?;
+        // Stored again as of when it came, so that it grows no younger.
+        let stored = Moment { wall: asked.arrival.now.wall, monotonic: entry.stored };
+        let (kept, attached) = (entry.answer.clone(), Arc::clone(&inspection));
+        self.cache.store(asked.hash(), asked.question(), kept, attached, stored);
+        let source = (AnsweredBy::Cache, asked.age(entry.stored));
+        Some(asked.give(&entry.answer, &inspection, source, out))
+    }
+}
+
+async fn local(asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
+    let limit = asked.arrival.limit(asked.query);
+    asked.in_force.zones.answer(asked.query, asked.arrival.local, limit, out).await;
+    let code = Header::read(out).map_or(ResponseCode::SERVFAIL, |header| header.response_code());
+    let failed = code == ResponseCode::SERVFAIL;
+    let outcome = if failed { Outcome::Failed } else { Outcome::Allowed };
+    Ending::new(outcome, AnsweredBy::Local, code)
+}
+
+fn inspection(
+    asked: &Asked<'_, '_>,
+    answer: &StoredAnswer,
+    forwarded: bool,
+) -> Option<Arc<Inspection>> {
+    let generation = asked.in_force.generation;
+    Inspection::of(answer, generation, forwarded, |name| asked.classify(name)).map(Arc::new)
+}
+
+fn too_many_targets(asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
+    let text = &["the answer leads to too many names"];
+    let limit = asked.arrival.limit(asked.query);
+    replies::fail(asked.query, limit, ExtendedError { code: OTHER, text }, out);
+    Ending::failed()
+}
+
+/// Makes the answer of a failure, so that it is cached and given like any other (RFC 9520).
+fn failed(question: &Question, failure: Failure) -> StoredAnswer {
+    let code = match failure {
+        Failure::NoReachableAuthority => NO_REACHABLE_AUTHORITY,
+        Failure::NetworkError => NETWORK_ERROR,
+        Failure::Overloaded => OTHER,
+    };
+    let text = failure.to_string();
+    let flags = flags::RESPONSE | flags::RECURSION_AVAILABLE | ResponseCode::SERVFAIL.0;
+    let mut octets = vec![0, 0];
+    octets.extend(flags.to_be_bytes());
+    octets.extend([0, 1, 0, 0, 0, 0, 0, 1]);
+    octets.extend(question.name.as_ref().wire());
+    octets.extend(question.query_type.0.to_be_bytes());
+    octets.extend(CLASS_IN.to_be_bytes());
+    octets.extend([0, 0, RecordType::OPT.0 as u8, 2, 0, 0, 0, 0, 0]);
+    let length = text.len() as u16 + 2;
+    octets.extend((length + 4).to_be_bytes());
+    octets.extend([0, 15]);
+    octets.extend(length.to_be_bytes());
+    octets.extend(code.to_be_bytes());
+    octets.extend(text.as_bytes());
+    StoredAnswer::take(&octets, question).expect("we wrote an answer to this question")
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Asking};
+    use hickory_proto::rr::{Name, RecordType as Type};
+
+    use super::*;
+    use crate::model::DomainName;
+
+    #[test]
+    fn a_failure_is_an_answer_that_says_why() {
+        let question = Question {
+            name: DomainName::parse("www.example.com").expect("a name"),
+            query_type: RecordType::A,
+            dnssec_ok: false,
+            checking_disabled: false,
+        };
+        let mut asking = Message::new(9, MessageType::Query, OpCode::Query);
+        let name = Name::from_ascii("WWW.example.com.").expect("a name");
+        asking.add_query(Asking::query(name, Type::A)).set_edns(Edns::new());
+        let packet = asking.to_vec().expect("a message");
+        let query = Query::parse(&packet).expect("a query");
+        for (failure, code) in [
+            (Failure::NoReachableAuthority, 22),
+            (Failure::NetworkError, 23),
+            (Failure::Overloaded, 0),
+        ] {
+            let answer = failed(&question, failure);
+            assert_eq!(answer.response_code(), ResponseCode::SERVFAIL);
+            assert_eq!(answer.extended_errors().collect::<Vec<_>>(), [code]);
+            let mut out = Vec::new();
+            answer.write(&query, 0, u32::MAX, 1232, &mut out);
+            let reply = Message::from_vec(&out).expect("a well-formed reply");
+            assert_eq!((reply.metadata.id, u16::from(reply.metadata.response_code)), (9, 2));
+            let told = String::from_utf8_lossy(&out).contains(&failure.to_string());
+            assert!(told && reply.edns.is_some(), "{failure}");
+        }
+    }
+}
