@@ -61,8 +61,8 @@ impl DomainName {
         } else {
             labels_to_wire(&to_a_labels(text)?)?
         };
-        let last = text.rsplit('.').next().unwrap_or(text);
-        if last.bytes().all(|octet| octet.is_ascii_digit()) {
+        let numeric = |label: &[u8]| label.iter().all(u8::is_ascii_digit);
+        if name.as_ref().labels().last().is_some_and(numeric) {
             return Err(NameError::NumericTopLevel);
         }
         Ok(name)
@@ -322,6 +322,7 @@ mod tests {
     #[test]
     fn mistyped_addresses_and_long_names_are_refused() {
         assert_eq!(DomainName::parse("300.1.1.1"), Err(NameError::NumericTopLevel));
+        assert_eq!(DomainName::parse("a.１２３"), Err(NameError::NumericTopLevel));
         assert_eq!(DomainName::parse(&"a".repeat(64)), Err(NameError::LabelTooLong));
         let long = ["abcdefg"; 32].join(".");
         assert_eq!(DomainName::parse(&long), Err(NameError::TooLong));
