@@ -68,6 +68,9 @@ pub enum ListRefused {
     /// A web page.
     #[error("it is a web page, not a list")]
     Html,
+    /// A JSON object, whose last words in each array would pass for names.
+    #[error("it is JSON, which this version does not read")]
+    Json,
     /// Nothing in it.
     #[error("it has no rule")]
     Empty,
@@ -106,6 +109,9 @@ pub fn parse(octets: &[u8], format: Format) -> Result<ParsedList, ListRefused> {
             Content::Text(text) if reading.is_at_start() && is_header(text) => reading.skip(&line),
             Content::Text(text) if reading.is_at_start() && is_html(text) => {
                 return Err(ListRefused::Html);
+            }
+            Content::Text(text) if reading.is_at_start() && text.starts_with('{') => {
+                return Err(ListRefused::Json);
             }
             Content::Text(text) => reading.read(&line, |found| read_line(text, found)),
             Content::Refused(refusal) => reading.read(&line, |found| found.refuse(refusal)),

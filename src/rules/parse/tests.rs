@@ -164,6 +164,7 @@ fn what_is_no_list_is_refused() {
     let refused = |octets: &[u8]| parse(octets, Format::Auto).err();
     assert_eq!(refused(b"\n <!DOCTYPE html>\n<p>"), Some(ListRefused::Html));
     assert_eq!(refused(b"<HTML>"), Some(ListRefused::Html));
+    assert_eq!(refused(b"{\n\"a\": [\n\"a.x\"\n]\n}\n"), Some(ListRefused::Json));
     assert_eq!(refused(b"a.x\nb.\0x"), Some(ListRefused::Binary(2)));
     assert_eq!(refused(b""), Some(ListRefused::Empty));
     assert_eq!(refused(b"# nothing\n127.0.0.1 localhost\n"), Some(ListRefused::Empty));
@@ -207,6 +208,31 @@ fn a_list_made_dirty_on_purpose_is_read_as_expected() {
         assert!(found.is_disjoint(&texts("must_not_be_rules")));
         let address = list.samples.iter().find(|sample| sample.text == "192.0.2.77");
         assert_eq!(address.expect("refused").why, Refusal::AddressRule.to_string());
+    }
+}
+
+#[test]
+fn real_lists_in_several_formats_have_the_same_names() {
+    let families = [
+        &[
+            "hagezi-light-2026.hosts",
+            "hagezi-light-2026.hosts-compressed",
+            "hagezi-light-2026.domains",
+        ][..],
+        &["sixway-adaway-2022.hosts", "sixway-adaway-2022.domains"],
+    ];
+    for family in families {
+        let read = |stem: &&str| test_data::list(&format!("{stem}.txt.gz"));
+        let Some(lists) = family.iter().map(read).collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let names_of = |octets: &Vec<u8>| {
+            let list = parse(octets, Format::Auto).expect("a good list");
+            assert_eq!(list.refused, 0);
+            names(&list).into_iter().collect::<BTreeSet<_>>()
+        };
+        let sets: Vec<_> = lists.iter().map(names_of).collect();
+        assert!(sets.windows(2).all(|pair| pair[0] == pair[1]), "{family:?}");
     }
 }
 
