@@ -227,10 +227,12 @@ fn every_name_of_a_real_list_is_found_and_no_other() {
         let Pattern::Exact(name) = &rule.pattern else { panic!("hosts lines are exact") };
         let hashes = NameHashes::of(name.as_ref(), SEED);
         assert!(!ruleset.find(name.as_ref(), &hashes).is_empty(), "{name}");
-        assert!(found(&ruleset, &format!("not-on-it.{name}")).is_empty(), "{name}");
     }
-    for number in 0..1_000 {
-        assert!(found(&ruleset, &format!("not-on-it-{number}.example")).is_empty());
+    for (number, rule) in list.rules.iter().step_by(100).enumerate() {
+        let Pattern::Exact(name) = &rule.pattern else { panic!("hosts lines are exact") };
+        for text in [format!("not-on-it.{name}"), format!("not-on-it-{number}.example")] {
+            assert!(found(&ruleset, &text).is_empty(), "{text}");
+        }
     }
     let last = list.rules.last().expect("many rules");
     let Pattern::Exact(name) = &last.pattern else { panic!("hosts lines are exact") };
