@@ -14,6 +14,8 @@ pub enum Pattern {
 }
 
 /// What a rule does in its own list; the longest rule that covers a name speaks for the list.
+///
+/// Of rules for the same name a hole stands; of regular expressions the one that blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The list matches.

@@ -1,0 +1,203 @@
+//! What has been read of a list so far, and what of it is refused.
+
+use crate::model::{DomainName, NameError};
+
+use super::{
+    Effect, Line, ListRefused, ParsedList, Pattern, RefusedLine, Rule, address, escaped, foreign,
+    is_address_rule, is_boilerplate, is_sink,
+};
+
+/// Refused lines that are kept to be shown.
+const SAMPLES: usize = 100;
+
+/// Kinds of refusal that are counted; there are not many more.
+const REASONS: usize = 64;
+
+/// Why a line or a word is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No domain name.
+    #[error("{0}")]
+    Name(#[from] NameError),
+    /// An address or prefix instead of a name.
+    #[error("a rule for an address; this version blocks names only")]
+    AddressRule,
+    /// An address, then a comment.
+    #[error("an address without a name")]
+    AddressAlone,
+    /// Several words of which the first is no address.
+    #[error("the first of several words is no address")]
+    NoAddress,
+    /// Several words in a list of names.
+    #[error("more than one word in a list with one name a line")]
+    SeveralWords,
+    /// A hosts line in a list of names.
+    #[error("a hosts line in a list with one name a line")]
+    HostsLine,
+    /// A URL that is more than a host.
+    #[error("a URL with a path; blocking its whole host would be wrong")]
+    Path,
+    /// A host and a port.
+    #[error("a host with a port; blocking the whole host would be wrong")]
+    Port,
+    /// A URL of another scheme.
+    #[error("a URL that is neither http nor https")]
+    OtherUrl,
+    /// A rule of the AdGuard syntax.
+    #[error("AdGuard syntax, which this version does not read")]
+    AdGuard,
+    /// A wildcard.
+    #[error("a wildcard, which this version does not read")]
+    Wildcard,
+    /// A line for dnsmasq or unbound.
+    #[error("dnsmasq or unbound syntax, which this version does not read")]
+    ServerConfiguration,
+    /// A record of a response policy zone.
+    #[error("a response policy zone, which this version does not read")]
+    Rpz,
+    /// Octets that are no text.
+    #[error("the line is not UTF-8")]
+    NotUtf8,
+    /// Too long.
+    #[error("the line is longer than 64 KiB")]
+    LineTooLong,
+}
+
+/// A list being read.
+#[derive(Default)]
+pub struct Reading {
+    list: ParsedList,
+    /// Lines that are neither blank nor comment.
+    meaningful: u32,
+    /// Lines of which nothing could be read.
+    lost: u32,
+    reasons: Vec<Reason>,
+}
+
+/// A kind of refusal, how often it was met, and where first.
+struct Reason {
+    refusal: Refusal,
+    count: u32,
+    line: u32,
+}
+
+/// One line being read.
+pub struct LineReading<'r> {
+    rules: &'r mut Vec<Rule>,
+    line: u32,
+    understood: bool,
+    left_out: bool,
+    refused: Option<(Refusal, String)>,
+}
+
+impl Reading {
+    /// Returns whether nothing but blank lines and comments has been read.
+    pub fn is_at_start(&self) -> bool {
+        self.meaningful == 0
+    }
+
+    /// Counts a line without meaning.
+    pub fn skip(&mut self, line: &Line<'_>) {
+        self.list.lines = line.number;
+    }
+
+    /// Counts a line and takes in what `read` finds on it.
+    pub fn read(&mut self, line: &Line<'_>, read: impl FnOnce(&mut LineReading<'_>)) {
+        let mut found = LineReading {
+            rules: &mut self.list.rules,
+            line: line.number,
+            understood: false,
+            left_out: false,
+            refused: None,
+        };
+        read(&mut found);
+        let LineReading { understood, left_out, refused, .. } = found;
+        self.list.lines = line.number;
+        self.meaningful += 1;
+        self.list.boilerplate += u32::from(left_out && !understood);
+        if let Some((refusal, why)) = refused {
+            self.lost += u32::from(!understood && !left_out);
+            self.refuse(line, refusal, why);
+        }
+    }
+
+    /// Judges the whole: a list without rules, or hardly readable, is not taken in.
+    pub fn finish(mut self) -> Result<ParsedList, ListRefused> {
+        if u64::from(self.lost) * 10 > u64::from(self.meaningful) * 9 {
+            let commonest =
+                self.reasons.iter().reduce(|a, b| if b.count > a.count { b } else { a });
+            let reason = commonest.expect("a lost line has a reason");
+            let why = reason.refusal.to_string();
+            return Err(ListRefused::Unreadable { line: reason.line, why });
+        }
+        if self.list.rules.is_empty() {
+            return Err(ListRefused::Empty);
+        }
+        drop_duplicates(&mut self.list.rules);
+        Ok(self.list)
+    }
+
+    fn refuse(&mut self, line: &Line<'_>, refusal: Refusal, why: String) {
+        self.list.refused += 1;
+        if self.list.samples.len() < SAMPLES {
+            let sample = RefusedLine { line: line.number, text: line.shown(), why };
+            self.list.samples.push(sample);
+        }
+        if let Some(known) = self.reasons.iter_mut().find(|known| known.refusal == refusal) {
+            known.count += 1;
+        } else if self.reasons.len() < REASONS {
+            self.reasons.push(Reason { refusal, count: 1, line: line.number });
+        }
+    }
+}
+
+impl LineReading<'_> {
+    /// Takes a word as a name that is blocked, itself alone.
+    pub fn name(&mut self, word: &str) {
+        let unquoted = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+        let word = unquoted.unwrap_or(word);
+        if address(word).is_some_and(is_sink) || word == "." {
+            return self.leave_out();
+        }
+        if is_address_rule(word) {
+            return self.refuse_word(word, Refusal::AddressRule);
+        }
+        match DomainName::parse(word) {
+            Ok(name) if is_boilerplate(&name) => self.leave_out(),
+            Ok(name) => {
+                let pattern = Pattern::Exact(name);
+                self.rules.push(Rule { pattern, effect: Effect::Block, line: self.line });
+                self.understood = true;
+            }
+            Err(error) => self.refuse_word(word, foreign(word).unwrap_or(error.into())),
+        }
+    }
+
+    /// Notes that something on the line is left out by design.
+    pub fn leave_out(&mut self) {
+        self.left_out = true;
+    }
+
+    /// Refuses the line.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.refused.get_or_insert_with(|| (refusal, refusal.to_string()));
+    }
+
+    fn refuse_word(&mut self, word: &str, refusal: Refusal) {
+        self.refused.get_or_insert_with(|| (refusal, format!("`{}`: {refusal}", escaped(word))));
+    }
+}
+
+/// Keeps the first line of each rule, and the order of lines.
+fn drop_duplicates(rules: &mut Vec<Rule>) {
+    fn key(rule: &Rule) -> (&[u8], u32) {
+        match &rule.pattern {
+            Pattern::Exact(name) | Pattern::Subtree(name) => (name.as_ref().wire(), rule.line),
+            Pattern::Regex(text) => (text.as_bytes(), rule.line),
+        }
+    }
+    rules.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+    rules.dedup_by(|later, first| later.pattern == first.pattern);
+    rules.sort_by_key(|rule| rule.line);
+    rules.shrink_to_fit();
+}
