@@ -75,6 +75,9 @@ pub(super) fn open(settings: &Settings) -> Result<Doors, Vec<BindError>> {
     if !errors.is_empty() {
         return Err(errors);
     }
+    if doors.is_empty() {
+        return Err(settings.listen.iter().map(|address| nowhere(*address)).collect());
+    }
     notices.extend(doors.first().and_then(|door| buffer_notice(granted(&door.udp))));
     let workers = share(doors, settings.worker_count())?;
     Ok(Doors { addresses, workers, notices })
@@ -267,6 +270,11 @@ fn buffer_notice(granted: usize) -> Option<String> {
             RECEIVE_BUFFER >> 10,
         )
     })
+}
+
+fn nowhere(address: SocketAddr) -> BindError {
+    let why = "this machine has no such address; give another `listen` in [dns] of config.toml";
+    BindError { address, transport: "udp", why: why.into() }
 }
 
 fn tell(address: SocketAddr, transport: &'static str, error: &io::Error) -> BindError {
