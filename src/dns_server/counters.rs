@@ -8,9 +8,9 @@ use super::Counts;
 #[derive(Default)]
 #[repr(align(128))]
 pub(super) struct Counters {
-    /// Replies sent over UDP.
+    /// Replies over UDP.
     pub(super) udp: Counter,
-    /// Replies sent over TCP.
+    /// Replies over TCP.
     pub(super) tcp: Counter,
     /// Queries from addresses that are not served.
     pub(super) refused_clients: Counter,
@@ -20,7 +20,7 @@ pub(super) struct Counters {
     pub(super) shed: Counter,
     /// Connections closed at once.
     pub(super) connections_refused: Counter,
-    /// Replies that the kernel did not take.
+    /// Of these replies, those that the kernel or the client did not take.
     pub(super) unsent: Counter,
 }
 

@@ -55,9 +55,9 @@ pub struct BindError {
 /// Counts since the start, for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
-    /// Replies sent over UDP.
+    /// Replies over UDP.
     pub udp: u64,
-    /// Replies sent over TCP.
+    /// Replies over TCP.
     pub tcp: u64,
     /// Queries from addresses that are not served.
     pub refused_clients: u64,
@@ -69,7 +69,7 @@ pub struct Counts {
     pub connections_refused: u64,
     /// Connections open now.
     pub connections: u64,
-    /// Replies that the kernel or the client did not take.
+    /// Of these replies, those that the kernel or the client did not take.
     pub unsent: u64,
 }
 

@@ -237,6 +237,7 @@ where
     /// Sends a reply whole, within time.
     async fn send(&mut self, reply: &[u8]) -> io::Result<()> {
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
+        self.counters.tcp.add();
         self.frame.clear();
         self.frame.extend(length.to_be_bytes());
         self.frame.extend(reply);
@@ -245,9 +246,8 @@ where
             self.stream.flush().await
         };
         let written = timeout(WRITE, write).await.unwrap_or(Err(ErrorKind::TimedOut.into()));
-        match &written {
-            Ok(()) => self.counters.tcp.add(),
-            Err(_) => self.counters.unsent.add(),
+        if written.is_err() {
+            self.counters.unsent.add();
         }
         shrink(&mut self.frame);
         self.quiet = Instant::now();
