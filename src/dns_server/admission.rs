@@ -11,6 +11,16 @@ use crate::devices::Prefix;
 
 use super::interfaces::{Interface, on_link};
 
+/// What all workers share: who is served, and how much at once.
+pub(super) struct Bounds {
+    /// Who is served.
+    pub(super) admission: Arc<Admission>,
+    /// Queries that wait for `finish`.
+    pub(super) in_flight: Arc<Allotment>,
+    /// Connections.
+    pub(super) connections: Arc<Allotment>,
+}
+
 /// Who is served; everybody else is refused, on every transport.
 pub(super) struct Admission {
     also: Vec<Prefix>,

@@ -20,7 +20,7 @@ pub(super) struct Counters {
     pub(super) shed: Counter,
     /// Connections closed at once.
     pub(super) connections_refused: Counter,
-    /// Of these replies, those that the kernel or the client did not take.
+    /// Of the replies, those that the kernel or the client did not take.
     pub(super) unsent: Counter,
 }
 

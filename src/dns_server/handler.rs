@@ -10,7 +10,7 @@ use crate::query_log::{QueryLog, Recorder};
 use crate::resolver::{Arrival, Begun, Judged, Resolver};
 use crate::wire::{Query, Reply, ResponseCode, Unreadable, bare_error};
 
-use super::admission::{Admission, Allotment};
+use super::admission::{Admission, Allotment, Bounds};
 use super::counters::Counters;
 
 /// Room for the reply to a stranger: its question and an OPT.
@@ -42,16 +42,6 @@ pub(super) struct Handler {
     in_flight: Arc<Allotment>,
     counters: Arc<Counters>,
     _alive: mpsc::Sender<()>,
-}
-
-/// What bounds a handler: who is served, and how many queries may wait.
-pub(super) struct Bounds {
-    /// Who is served.
-    pub(super) admission: Arc<Admission>,
-    /// Queries that wait for `finish`.
-    pub(super) in_flight: Arc<Allotment>,
-    /// Connections.
-    pub(super) connections: Arc<Allotment>,
 }
 
 impl Handler {

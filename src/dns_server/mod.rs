@@ -27,9 +27,8 @@ use crate::clock::Clock;
 use crate::query_log::QueryLog;
 use crate::resolver::Resolver;
 
-use admission::{Admission, Allotment};
+use admission::{Admission, Allotment, Bounds};
 use counters::Counters;
-use handler::Bounds;
 use sockets::Doors;
 use worker::Worker;
 
@@ -69,7 +68,7 @@ pub struct Counts {
     pub connections_refused: u64,
     /// Connections open now.
     pub connections: u64,
-    /// Of these replies, those that the kernel or the client did not take.
+    /// Of the replies, those that the kernel or the client did not take.
     pub unsent: u64,
 }
 

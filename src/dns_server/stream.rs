@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::admission::{Admission, Allotment, Share};
+use super::admission::{Admission, Allotment, Bounds, Share};
 use super::counters::Counters;
-use super::handler::{Answer, Bounds};
+use super::handler::Answer;
 
 /// Time for a message to come in whole, the first one included.
 const WHOLE_MESSAGE: Duration = Duration::from_secs(5);

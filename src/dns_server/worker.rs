@@ -17,9 +17,9 @@ use crate::clock::Clock;
 use crate::query_log::QueryLog;
 use crate::resolver::{Arrival, Resolver, Transport};
 
-use super::admission::Admission;
+use super::admission::{Admission, Bounds};
 use super::counters::Counters;
-use super::handler::{Bounds, Handler};
+use super::handler::Handler;
 use super::sockets::Door;
 use super::stream::{Gate, Stop};
 use super::{interfaces, stream, udp_portable};
