@@ -4,6 +4,13 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use crate::devices::Prefix;
+
+/// Most worker threads.
+const MAX_WORKERS: usize = 256;
+/// Longest idle time of a connection, in seconds.
+const MAX_IDLE: u64 = 3_600;
+
 /// Where DNS is served, to whom, and how much at once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,5 +48,76 @@ impl Default for Settings {
             in_flight_per_client: 500,
             tcp_idle_seconds: 10,
         }
+    }
+}
+
+impl Settings {
+    /// Checks what the types cannot; tells every problem, one a line.
+    pub fn check(&self) -> Result<(), String> {
+        let mut wrong: Vec<String> = self.prefixes().err().unwrap_or_default();
+        if self.listen.is_empty() {
+            wrong.push("`listen` is empty; give an address such as 127.0.0.1:5335".into());
+        }
+        let limits = [
+            ("tcp_connections", self.tcp_connections),
+            ("tcp_connections_per_client", self.tcp_connections_per_client),
+            ("in_flight", self.in_flight),
+            ("in_flight_per_client", self.in_flight_per_client),
+        ];
+        let zero = limits.iter().filter(|(_, limit)| *limit == 0);
+        wrong.extend(zero.map(|(key, _)| format!("`{key}` is 0: nobody would be served")));
+        if !(1..=MAX_IDLE).contains(&self.tcp_idle_seconds) {
+            wrong.push(format!("`tcp_idle_seconds` is from 1 to {MAX_IDLE}"));
+        }
+        if self.workers > MAX_WORKERS {
+            wrong.push(format!("`workers` is at most {MAX_WORKERS}; 0 takes one a core"));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+
+    /// Returns the prefixes of `serve_also`, or what is wrong with each that is none.
+    pub(super) fn prefixes(&self) -> Result<Vec<Prefix>, Vec<String>> {
+        let read: Vec<Result<Prefix, String>> =
+            self.serve_also.iter().map(|text| text.parse()).collect();
+        let wrong: Vec<String> = read
+            .iter()
+            .filter_map(|prefix| Some(format!("`serve_also`: {}", prefix.as_ref().err()?)))
+            .collect();
+        if wrong.is_empty() { Ok(read.into_iter().flatten().collect()) } else { Err(wrong) }
+    }
+
+    /// Returns how many worker threads to start.
+    pub(super) fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+            workers => workers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_right() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        assert!(Settings::default().worker_count() >= 1);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let settings = Settings {
+            listen: Vec::new(),
+            serve_also: vec!["203.0.113.0/24".into(), "203.0.113.0/33".into(), "lan".into()],
+            workers: 1_000,
+            tcp_connections: 0,
+            in_flight: 0,
+            tcp_idle_seconds: 0,
+            ..Settings::default()
+        };
+        let told = settings.check().expect_err("seven problems");
+        assert_eq!(told.lines().count(), 7, "{told}");
+        assert!(told.contains("203.0.113.0/33") && !told.contains("203.0.113.0/24"), "{told}");
     }
 }

@@ -75,7 +75,26 @@ impl StoredAnswer {
         if message.header.has(flags::TRUNCATED) {
             return Err(AnswerError::Truncated);
         }
-        Ok(Cleaner::new(&message).clean())
+        let stored = Cleaner::new(&message).clean();
+        if stored.names_are_fixed() { Ok(stored) } else { Err(AnswerError::Malformed) }
+    }
+
+    /// Returns whether owners and targets read the same whatever becomes of the TTLs.
+    ///
+    /// A pointer may lead into octets that `write` changes: what was inspected is then not what
+    /// is sent.
+    fn names_are_fixed(&self) -> bool {
+        let mut other = self.octets.clone();
+        for &place in &self.ttl_places {
+            let place = usize::from(place);
+            other[place..place + 4].iter_mut().for_each(|octet| *octet = !*octet);
+        }
+        let (Ok(ours), Ok(theirs)) = (Message::parse(&self.octets), Message::parse(&other)) else {
+            return false;
+        };
+        ours.records()
+            .zip(theirs.records())
+            .all(|(a, b)| a.owner() == b.owner() && a.target() == b.target())
     }
 
     /// Returns the response code, upper bits included.
@@ -177,7 +196,7 @@ impl<'m, 'p> Cleaner<'m, 'p> {
         let foreign = |record: &RecordView<'_>| match record.section {
             _ if record.record_type == RecordType::OPT => true,
             Section::Answer => !self.on_chain(record),
-            _ => false,
+            _ => record.owner().is_none(),
         };
         let end = self.records.iter().position(foreign).unwrap_or(self.records.len());
         &self.records[..end]

@@ -2,11 +2,15 @@
 
 use crate::model::{DomainName, MAX_NAME_OCTETS};
 
-use super::header::word_at;
+use super::header::{HEADER_OCTETS, word_at};
+
+/// Most pointers followed in one name: it has at most 127 labels to compress.
+const MAX_POINTERS: usize = 127;
 
 /// Reads the name at `at`, folded to lower case, and returns it with the place behind it.
 ///
-/// Pointers must lead strictly backwards, so that no chain of them can loop (RFC 9267, section 2).
+/// Pointers must lead strictly backwards, so that no chain of them can loop (RFC 9267, section 2),
+/// and never into the header, whose octets differ between an upstream's reply and ours.
 pub fn read_name(packet: &[u8], at: usize) -> Option<(DomainName, usize)> {
     let mut wire = [0_u8; MAX_NAME_OCTETS];
     let (length, next) = expand(packet, at, &mut wire)?;
@@ -23,6 +27,7 @@ pub(super) fn expand(
     let mut place = at;
     let mut run_start = at;
     let mut next = None;
+    let mut pointers = 0;
     loop {
         match *packet.get(place)? {
             0 => {
@@ -41,7 +46,8 @@ pub(super) fn expand(
             }
             0xc0..=0xff => {
                 let target = usize::from(word_at(packet, place)? & 0x3fff);
-                if target >= run_start {
+                pointers += 1;
+                if target < HEADER_OCTETS || target >= run_start || pointers > MAX_POINTERS {
                     return None;
                 }
                 next.get_or_insert(place + 2);
@@ -71,12 +77,28 @@ mod tests {
 
     #[test]
     fn a_pointer_is_followed_backwards_only() {
-        let packet = b"\x03com\x00\x01A\xc0\x00\xc0\x07";
-        let (name, next) = read_name(packet, 5).expect("a name");
-        assert_eq!((name.to_string().as_str(), next), ("a.com", 9));
-        assert!(read_name(packet, 9).is_some(), "a pointer to a pointer ends");
-        assert!(read_name(b"\xc0\x00", 0).is_none(), "a pointer to itself");
-        assert!(read_name(b"\x01a\xc0\x00", 0).is_none(), "a loop");
+        let packet = [&[0; HEADER_OCTETS][..], b"\x03com\x00\x01A\xc0\x0c\xc0\x13"].concat();
+        let (name, next) = read_name(&packet, 17).expect("a name");
+        assert_eq!((name.to_string().as_str(), next), ("a.com", 21));
+        assert!(read_name(&packet, 21).is_some(), "a pointer to a pointer ends");
+        let behind_header = |octets: &[u8]| read_name(&[&[0; 12], octets].concat(), 12);
+        assert!(behind_header(b"\xc0\x0c").is_none(), "a pointer to itself");
+        assert!(behind_header(b"\x01a\xc0\x0c").is_none(), "a loop");
+        assert!(behind_header(b"\xc0\x04").is_none(), "a pointer into the header");
+    }
+
+    #[test]
+    fn a_long_chain_of_pointers_is_refused() {
+        let chain = |pointers: usize| {
+            let mut packet = [&[0; HEADER_OCTETS][..], b"\x03com\x00\xc0\x0c"].concat();
+            for _ in 1..pointers {
+                let last = u16::try_from(packet.len() - 2).expect("short");
+                packet.extend((0xc000 | last).to_be_bytes());
+            }
+            read_name(&packet, packet.len() - 2)
+        };
+        assert!(chain(MAX_POINTERS).is_some());
+        assert!(chain(MAX_POINTERS + 1).is_none());
     }
 
     #[test]

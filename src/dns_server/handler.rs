@@ -1,0 +1,178 @@
+//! What every door does with a message: read, admit, begin or finish, record.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::query_log::{QueryLog, Recorder};
+use crate::resolver::{Arrival, Begun, Judged, Resolver};
+use crate::wire::{Query, Reply, ResponseCode, Unreadable, bare_error};
+
+use super::admission::{Admission, Allotment, Bounds};
+use super::counters::Counters;
+
+/// Room for the reply to a stranger: its question and an OPT.
+const STRANGERS_REPLY: usize = 512;
+
+/// What becomes of a message.
+pub(super) enum Answer<F> {
+    /// The reply is in the buffer.
+    Now,
+    /// The reply comes out of this future.
+    Later(F),
+    /// Silence.
+    Nothing,
+}
+
+/// Why a message does not go to the resolver.
+enum Dismissed {
+    /// An error for it is in the buffer.
+    WithError,
+    /// It gets no reply.
+    Silently,
+}
+
+/// What the doors of one worker share.
+pub(super) struct Handler {
+    resolver: Resolver,
+    recorder: RefCell<Recorder>,
+    admission: Arc<Admission>,
+    in_flight: Arc<Allotment>,
+    counters: Arc<Counters>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Handler {
+    /// Puts a worker's handler together; `alive` is held for as long as anybody uses it.
+    pub(super) fn new(
+        resolver: Resolver,
+        log: &QueryLog,
+        bounds: &Bounds,
+        counters: &Arc<Counters>,
+        alive: mpsc::Sender<()>,
+    ) -> Handler {
+        Handler {
+            resolver,
+            recorder: RefCell::new(log.recorder()),
+            admission: Arc::clone(&bounds.admission),
+            in_flight: Arc::clone(&bounds.in_flight),
+            counters: Arc::clone(counters),
+            _alive: alive,
+        }
+    }
+
+    /// Answers a message: at once into `out`, or later by the future returned.
+    pub(super) fn answer(
+        self: &Rc<Self>,
+        packet: &[u8],
+        arrival: Arrival,
+        out: &mut Vec<u8>,
+    ) -> Answer<impl Future<Output = Vec<u8>> + use<>> {
+        let served = self.admission.serves(arrival.client);
+        let query = match look(packet, served, &self.counters, out) {
+            Ok(query) => query,
+            Err(Dismissed::WithError) => return Answer::Now,
+            Err(Dismissed::Silently) => return Answer::Nothing,
+        };
+        let unfinished = match self.resolver.begin(&query, &arrival, out) {
+            Begun::Replied(judged) => {
+                self.record(judged.as_ref());
+                return Answer::Now;
+            }
+            Begun::Unfinished(unfinished) => unfinished,
+        };
+        let Some(share) = self.in_flight.try_take(arrival.client) else {
+            self.counters.shed.add();
+            self.record(self.resolver.shed(unfinished, out).as_ref());
+            return Answer::Now;
+        };
+        let handler = Rc::clone(self);
+        Answer::Later(async move {
+            let mut out = Vec::new();
+            let judged = handler.resolver.finish(unfinished, &mut out).await;
+            handler.record(judged.as_ref());
+            drop(share);
+            out
+        })
+    }
+
+    fn record(&self, judged: Option<&Judged<'_>>) {
+        if let Some(judged) = judged {
+            self.recorder.borrow_mut().record(&judged.event());
+        }
+    }
+}
+
+/// Reads a message; writes the error it gets if it cannot be read or its sender is not served.
+fn look<'p>(
+    packet: &'p [u8],
+    served: bool,
+    counters: &Counters,
+    out: &mut Vec<u8>,
+) -> Result<Query<'p>, Dismissed> {
+    match Query::parse(packet) {
+        Ok(query) if served => return Ok(query),
+        Ok(query) => {
+            counters.refused_clients.add();
+            Reply::start(out, &query, ResponseCode::REFUSED).finish(STRANGERS_REPLY, None);
+        }
+        Err(Unreadable::Error(code)) => {
+            counters.malformed.add();
+            bare_error(packet, if served { code } else { ResponseCode::REFUSED }, out);
+        }
+        Err(Unreadable::Silence) => {
+            counters.malformed.add();
+            return Err(Dismissed::Silently);
+        }
+    }
+    Err(Dismissed::WithError)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::{HEADER_OCTETS, Header};
+
+    use super::super::Counts;
+    use super::*;
+
+    const QUERY: &[u8] = b"\xab\xcd\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x02eX\x00\x00\x01\x00\
+        \x01\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x00";
+
+    fn counted(packet: &[u8], served: bool) -> (Vec<u8>, bool, Counts) {
+        let (counters, mut out) = (Counters::default(), Vec::new());
+        let query = look(packet, served, &counters, &mut out).is_ok();
+        let mut counts = Counts::default();
+        counters.add_to(&mut counts);
+        (out, query, counts)
+    }
+
+    fn code(reply: &[u8]) -> ResponseCode {
+        Header::read(reply).expect("a reply").response_code()
+    }
+
+    #[test]
+    fn a_query_of_a_client_goes_on() {
+        assert_eq!(counted(QUERY, true), (Vec::new(), true, Counts::default()));
+    }
+
+    #[test]
+    fn a_stranger_is_refused_with_question_and_opt() {
+        let (reply, query, counts) = counted(QUERY, false);
+        assert!(!query);
+        assert_eq!((code(&reply), reply.len()), (ResponseCode::REFUSED, QUERY.len()));
+        assert_eq!(counts, Counts { refused_clients: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn what_cannot_be_read_gets_a_bare_error_or_silence() {
+        let cut = &QUERY[..QUERY.len() - 1];
+        let malformed = Counts { malformed: 1, ..Counts::default() };
+        let (reply, _, counts) = counted(cut, true);
+        assert_eq!((code(&reply), reply.len()), (ResponseCode::FORMERR, HEADER_OCTETS));
+        assert_eq!(counts, malformed);
+        assert_eq!(code(&counted(cut, false).0), ResponseCode::REFUSED);
+        assert_eq!(counted(&QUERY[..11], true), (Vec::new(), false, malformed));
+    }
+}
