@@ -1,6 +1,7 @@
 //! Where rules come from: the shipped lists and files of the owner; what became of each.
 
 mod settings;
+pub mod shipped;
 
 use std::path::PathBuf;
 use std::sync::Arc;
