@@ -1,8 +1,25 @@
 //! Companies, purposes, countries; names to companies. Read from `blocklists/`.
 
+mod companies;
+mod encrypted_dns;
+mod essential;
+mod files;
+mod index;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tsv;
+
+use std::collections::HashSet;
 use std::path::Path;
 
-use crate::diagnostic::Problems;
+use jiff::civil::Date;
+
+use self::companies::Companies;
+use self::files::{Text, Texts};
+use self::index::Index;
+use self::tsv::Sheet;
+use crate::diagnostic::{Problem, Problems};
 use crate::model::{Company, CompanyId, DomainName, HashSeed, NameHashes, NameRef, Tier};
 
 /// What the shipped catalogue proposes for a row.
@@ -39,6 +56,14 @@ pub struct Row {
     pub line: u32,
 }
 
+impl Row {
+    /// Returns whether the row speaks for its own name alone: what stands below a hosting company's
+    /// name belongs to its customers.
+    pub fn is_hosting(&self) -> bool {
+        &*self.purpose == "hosting"
+    }
+}
+
 /// A row's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowName {
@@ -57,58 +82,155 @@ pub struct Essential {
     pub subtree: bool,
     /// What it is for.
     pub purpose: Box<str>,
+    /// Its line in the file, from 1.
+    pub line: u32,
 }
 
 /// The catalogue in force; immutable.
-pub struct Catalogue {}
+pub struct Catalogue {
+    companies: Companies,
+    rows: Vec<(RowName, Row)>,
+    index: Index,
+    encrypted_dns: Vec<(DomainName, u32)>,
+    essential: Vec<Essential>,
+    edition: String,
+}
 
 impl Catalogue {
     /// Reads the catalogue compiled into the program.
     pub fn shipped(seed: HashSeed) -> Catalogue {
-        let _ = seed;
-        todo!()
+        Catalogue::read(&Texts::shipped(), seed).expect("the tests read the shipped tables")
     }
 
     /// Reads the catalogue from a folder that overrides the shipped one.
     pub fn from_folder(folder: &Path, seed: HashSeed) -> Result<Catalogue, Problems> {
-        let _ = (folder, seed);
-        todo!()
+        Catalogue::read(&Texts::from_folder(folder)?, seed)
     }
 
     /// Returns the row that speaks for a name: its own, else a pattern's, else its nearest parent's.
     pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> Option<&Row> {
-        let _ = (name, hashes);
-        todo!()
+        let mut walk = name.walk().zip(hashes.as_slice());
+        let own = walk.next().and_then(|(name, &hash)| self.row_of(name, hash));
+        own.or_else(|| self.row_at(self.index.by_pattern(name)?).map(|(_, row)| row)).or_else(
+            || {
+                let nearest = walk.find_map(|(parent, &hash)| self.row_of(parent, hash));
+                nearest.filter(|row| !row.is_hosting())
+            },
+        )
     }
 
     /// Returns every row with its names: domains, alias targets, patterns.
     pub fn rows(&self) -> impl Iterator<Item = (&RowName, &Row)> {
-        std::iter::empty()
+        self.rows.iter().map(|(name, row)| (name, row))
     }
 
     /// Returns companies; a `CompanyId` is a place in here.
     pub fn companies(&self) -> &[Company] {
-        todo!()
+        &self.companies.list
     }
 
     /// Returns the company with a slug.
     pub fn company(&self, slug: &str) -> Option<CompanyId> {
-        let _ = slug;
-        todo!()
+        self.companies.find(slug)
+    }
+
+    /// Returns the companies that a ban of one takes in: itself, one it is run with, all below them.
+    pub fn banned_with(&self, company: CompanyId) -> Vec<CompanyId> {
+        self.companies.banned_with(company)
     }
 
     /// Returns encrypted-DNS resolvers (kind `resolver`) with their lines.
     pub fn encrypted_dns(&self) -> &[(DomainName, u32)] {
-        todo!()
+        &self.encrypted_dns
     }
 
     /// Returns the names that no list may block.
     pub fn essential(&self) -> &[Essential] {
-        todo!()
+        &self.essential
     }
 
-    /// Returns the edition, a date: `2026-11-21`.
+    /// Returns the edition, a date: `2026-11-21`; that of the oldest table where they differ.
     pub fn edition(&self) -> &str {
-        todo!()
+        &self.edition
     }
+
+    fn read(texts: &Texts, seed: HashSeed) -> Result<Catalogue, Problems> {
+        let mut reading = Reading::default();
+        let companies = reading.table(&texts.companies, companies::COLUMNS, Companies::read);
+        let mut rows =
+            reading.table(&texts.names, rows::NAME_COLUMNS, |sheet| rows::names(sheet, &companies));
+        let aliases = reading
+            .table(&texts.aliases, rows::ALIAS_COLUMNS, |sheet| rows::aliases(sheet, &companies));
+        add_missing(&mut rows, aliases);
+        rows.extend(reading.table(&texts.patterns, rows::PATTERN_COLUMNS, |sheet| {
+            rows::patterns(sheet, &companies)
+        }));
+        let encrypted_dns =
+            reading.table(&texts.encrypted_dns, encrypted_dns::COLUMNS, encrypted_dns::read);
+        let essential = reading.table(&texts.essential, essential::COLUMNS, essential::read);
+        let index = Index::new(&rows, seed);
+        let (edition, index) = reading.finish(&texts.patterns, index)?;
+        Ok(Catalogue { companies, rows, index, encrypted_dns, essential, edition })
+    }
+
+    fn row_at(&self, place: u32) -> Option<&(RowName, Row)> {
+        self.rows.get(place as usize)
+    }
+
+    fn row_of(&self, name: NameRef<'_>, hash: u64) -> Option<&Row> {
+        match self.row_at(self.index.by_hash(hash)?)? {
+            (RowName::Domain(own), row) if own.as_ref() == name => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// What was found while the tables were read.
+#[derive(Default)]
+struct Reading {
+    editions: Vec<Date>,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn table<T>(
+        &mut self,
+        text: &Text,
+        columns: &'static [&'static str],
+        read: impl FnOnce(&mut Sheet<'_>) -> T,
+    ) -> T {
+        let mut sheet = Sheet::new(&text.file, &text.text, columns);
+        let value = read(&mut sheet);
+        let (edition, problems) = sheet.finish();
+        self.editions.extend(edition);
+        self.problems.extend(problems);
+        value
+    }
+
+    fn finish(
+        mut self,
+        patterns: &Text,
+        index: Result<Index, regex::Error>,
+    ) -> Result<(String, Index), Problems> {
+        let index = index.map_err(|_| {
+            let message = "the patterns are too large together".into();
+            self.problems.push(patterns.problem(message, None));
+        });
+        match (index, self.editions.iter().min()) {
+            (Ok(index), Some(edition)) if self.problems.is_empty() => {
+                Ok((edition.to_string(), index))
+            }
+            _ => Err(Problems(self.problems)),
+        }
+    }
+}
+
+fn add_missing(rows: &mut rows::Rows, aliases: rows::Rows) {
+    let domain = |name: &RowName| match name {
+        RowName::Domain(name) => Some(name.clone()),
+        RowName::Pattern(_) => None,
+    };
+    let known: HashSet<DomainName> = rows.iter().filter_map(|(name, _)| domain(name)).collect();
+    let is_new = |name: &RowName| domain(name).is_none_or(|name| !known.contains(&name));
+    rows.extend(aliases.into_iter().filter(|(name, _)| is_new(name)));
 }

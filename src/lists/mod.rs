@@ -3,7 +3,7 @@
 mod file;
 mod guard;
 mod settings;
-mod shipped;
+pub mod shipped;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -74,21 +74,22 @@ impl Patterns {
             return said;
         }
         for rule in self.rules.iter().filter(|rule| rule.matches(&text)) {
+            // A list's patterns have no order of length: the first that matches speaks.
+            if said.block.union(said.hole).contains(rule.list) {
+                continue;
+            }
             match rule.effect {
                 Effect::Block => said.block.insert(rule.list),
                 Effect::Hole => said.hole.insert(rule.list),
             }
         }
-        // A list's patterns have no order of length; the one that blocks stands.
-        said.hole = said.hole.difference(said.block);
         said
     }
 
-    /// Returns the first expression by which a list blocks a name.
+    /// Returns the expression that speaks for a list on a name.
     pub fn speaker(&self, name: NameRef<'_>, list: ListId) -> Option<&PatternRule> {
         let text = Presentation::of(name);
-        let blocks = |rule: &&PatternRule| rule.list == list && rule.effect == Effect::Block;
-        self.rules.iter().filter(blocks).find(|rule| rule.matches(&text))
+        self.rules.iter().filter(|rule| rule.list == list).find(|rule| rule.matches(&text))
     }
 }
 
@@ -164,11 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn within_a_list_the_expression_that_blocks_stands() {
+    fn within_a_list_the_first_expression_that_matches_speaks() {
         let patterns = patterns(&[
-            ("^a", LISTS[0], Effect::Hole),
+            ("^b", LISTS[0], Effect::Hole),
             ("x$", LISTS[0], Effect::Block),
+            ("^a", LISTS[0], Effect::Hole),
             ("^a", LISTS[1], Effect::Hole),
+            ("x$", LISTS[1], Effect::Block),
         ]);
         let said = patterns.find(name("a.x").as_ref(), ListMask::EMPTY);
         assert_eq!(said.block.iter().collect::<Vec<_>>(), [LISTS[0]]);

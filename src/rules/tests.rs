@@ -133,9 +133,8 @@ fn naive_list(rules: &[Rule], name: NameRef<'_>) -> bool {
         if !here.is_empty() {
             return here.iter().all(|rule| rule.effect == Effect::Block);
         }
-        let by_expression: Vec<_> = rules.iter().filter(|rule| expression(rule)).collect();
-        if depth == 0 && !by_expression.is_empty() {
-            return by_expression.iter().any(|rule| rule.effect == Effect::Block);
+        if let Some(first) = rules.iter().find(|rule| depth == 0 && expression(rule)) {
+            return first.effect == Effect::Block;
         }
     }
     false
