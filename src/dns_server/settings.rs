@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::devices::Prefix;
 
@@ -12,7 +12,7 @@ const MAX_WORKERS: usize = 256;
 const MAX_IDLE: u64 = 3_600;
 
 /// Where DNS is served, to whom, and how much at once.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Addresses, UDP and TCP alike.

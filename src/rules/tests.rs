@@ -140,6 +140,10 @@ fn naive_list(rules: &[Rule], name: NameRef<'_>) -> bool {
     false
 }
 
+fn is_hole_by_expression(rule: &Rule) -> bool {
+    matches!((&rule.pattern, rule.effect), (Pattern::Regex(_), Effect::Hole))
+}
+
 /// The expressions of `any_rule`, without an engine.
 fn naive_expression(expression: &str, text: &str) -> bool {
     match expression {
@@ -198,6 +202,9 @@ proptest! {
         names in prop::collection::vec(any_name(), 40),
         turn in 0..12_usize
     ) {
+        // Holes by expression come from shipped lists only, in an order that their maker means.
+        let mut lists = lists;
+        lists.iter_mut().for_each(|rules| rules.retain(|rule| !is_hole_by_expression(rule)));
         let turned: Vec<_> = lists
             .iter()
             .map(|rules| {

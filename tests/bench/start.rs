@@ -24,8 +24,14 @@ fn main() {
         again.push(filled);
         memory.push(resident);
     }
-    println!("median of {ROUNDS}, start to first blocked answer, empty data folder: {:?}", median(first));
-    println!("median of {ROUNDS}, start to first blocked answer, second start: {:?}", median(again));
+    println!(
+        "median of {ROUNDS}, start to first blocked answer, empty data folder: {:?}",
+        median(first)
+    );
+    println!(
+        "median of {ROUNDS}, start to first blocked answer, second start: {:?}",
+        median(again)
+    );
     println!("median of {ROUNDS}, resident memory with the shipped lists: {} KiB", median(memory));
 }
 
@@ -71,7 +77,9 @@ fn is_blocked(socket: &UdpSocket, server: SocketAddr) -> bool {
     let query = b"\x01\x02\x01\0\0\x01\0\0\0\0\0\0\x09analytics\x06tiktok\x03com\0\0\x01\0\x01";
     let mut reply = [0; 512];
     socket.send_to(query, server).is_ok()
-        && socket.recv(&mut reply).is_ok_and(|length| reply[..length].ends_with(&[0, 4, 0, 0, 0, 0]))
+        && socket
+            .recv(&mut reply)
+            .is_ok_and(|length| reply[..length].ends_with(&[0, 4, 0, 0, 0, 0]))
 }
 
 fn resident_kib(daemon: &Child) -> u64 {
