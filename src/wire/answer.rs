@@ -14,6 +14,9 @@ const MAX_ERROR_TEXT: usize = 128;
 /// Most extended errors kept of one answer.
 const MAX_ERRORS: usize = 4;
 
+/// Extended errors: codes and texts.
+type Errors = Box<[(u16, Box<str>)]>;
+
 /// What was asked: the key of caches and of questions in flight. Class is always IN.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
@@ -54,7 +57,7 @@ pub struct StoredAnswer {
     ttl_places: Box<[u16]>,
     question_end: u16,
     code: ResponseCode,
-    errors: Box<[(u16, Box<str>)]>,
+    errors: Errors,
     ttl: Option<u32>,
     negative: bool,
 }
@@ -239,7 +242,7 @@ impl<'m, 'p> Cleaner<'m, 'p> {
         negative.map(|ttl| ttl.min(positive.unwrap_or(u32::MAX)))
     }
 
-    fn extended(&self) -> (ResponseCode, Box<[(u16, Box<str>)]>) {
+    fn extended(&self) -> (ResponseCode, Errors) {
         let code = self.message.header.response_code();
         let Some(opt) = self.records.iter().find(|record| record.record_type == RecordType::OPT)
         else {
@@ -275,7 +278,7 @@ fn alias_chain(message: &Message<'_>, records: &[RecordView<'_>]) -> Vec<DomainN
     chain
 }
 
-fn read_errors(mut options: &[u8]) -> Box<[(u16, Box<str>)]> {
+fn read_errors(mut options: &[u8]) -> Errors {
     let mut errors = Vec::new();
     while let [a, b, c, d, rest @ ..] = options {
         let length = usize::from(u16::from_be_bytes([*c, *d]));
@@ -449,9 +452,10 @@ mod tests {
     #[test]
     fn an_alias_without_data_lives_no_longer_than_itself() {
         let alias = record(WWW, CNAME, 20, b"\x01b\x02ex\0");
-        let stored = take(NOERROR, [&[alias.clone()], &[soa(b"\x02ex\0", 300, 60)], &[]]);
+        let aliases = [alias];
+        let stored = take(NOERROR, [&aliases, &[soa(b"\x02ex\0", 300, 60)], &[]]);
         assert_eq!((stored.ttl(), stored.is_negative()), (Some(20), true));
-        assert_eq!(take(NOERROR, [&[alias], &[], &[]]).ttl(), None, "no SOA, no time");
+        assert_eq!(take(NOERROR, [&aliases, &[], &[]]).ttl(), None, "no SOA, no time");
     }
 
     #[test]
