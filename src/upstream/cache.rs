@@ -134,7 +134,7 @@ impl<T> Cache<T> {
         now: Moment,
     ) -> Option<Guard<Option<Arc<Cached<T>>>>> {
         let (bucket, tag) = self.locate(hash, key);
-        let counter = &self.counters[tag as usize % COUNTERS];
+        let counter = &self.counters[(tag >> 1) as usize % COUNTERS];
         for place in bucket.places_of(tag) {
             let slot = bucket.slots[place].load();
             let fresh = |cached: &Arc<Cached<T>>| cached.is_for(key) && cached.is_fresh(now);

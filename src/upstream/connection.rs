@@ -22,6 +22,9 @@ use super::{Allowance, Fault, Heard, Outgoing};
 
 /// Most questions in flight on one connection.
 const MAX_IN_FLIGHT: usize = 1_000;
+/// hickory queues 32 questions in front of the socket and refuses more until its task has run.
+const QUEUE_WAIT: Duration = Duration::from_millis(1);
+const QUEUE_WAITS: u32 = 100;
 /// After so long hickory forgets a question by itself; ours end before.
 const FORGET_AFTER: Duration = Duration::from_secs(6);
 
@@ -113,7 +116,12 @@ impl Connection {
                     let heard = query.read(&reply, self.number_of(&reply), question);
                     return Ok((heard, now.saturating_sub(sent)));
                 }
-                Err(Broken::Question(fault)) => return Err(fault),
+                Err(Broken::Question(fault)) => {
+                    if matches!(fault, Fault::Unusable(_)) {
+                        open.heard.store(self.clock.now().monotonic, Ordering::Relaxed);
+                    }
+                    return Err(fault);
+                }
                 Err(Broken::Connection(why)) => {
                     self.close(&open);
                     if fresh {
@@ -243,11 +251,17 @@ impl Open {
         };
         let message = Message::from_vec(query.octets())
             .map_err(|error| Broken::Question(Fault::Unusable(clipped(&error.to_string()))))?;
-        let request = DnsRequest::new(message, DnsRequestOptions::default());
-        match self.exchange.send(request).first_answer().await {
-            Ok(reply) => Ok(reply.into_buffer()),
-            Err(error) => Err(broken(&error)),
+        for _ in 0..QUEUE_WAITS {
+            let request = DnsRequest::new(message.clone(), DnsRequestOptions::default());
+            match self.exchange.send(request).first_answer().await {
+                Ok(reply) => return Ok(reply.into_buffer()),
+                Err(NetError::Msg(why)) if why.contains("channel is full") => {
+                    tokio::time::sleep(QUEUE_WAIT).await;
+                }
+                Err(error) => return Err(broken(&error)),
+            }
         }
+        Err(Broken::Question(Fault::Busy))
     }
 }
 
@@ -259,11 +273,10 @@ fn broken(error: &NetError) -> Broken {
         NetError::Proto(_) | NetError::RequestTooLarge => {
             Broken::Question(Fault::Unusable("its reply does not parse".into()))
         }
-        // What the web server said, or a queue of 32 in front of the socket that is full.
+        // What the web server said.
         NetError::Msg(why) if why.starts_with("http") || why.starts_with("ContentType") => {
             Broken::Question(Fault::Unusable(text))
         }
-        NetError::Msg(why) if why.contains("channel is full") => Broken::Question(Fault::Busy),
         // hickory says `Busy` when the task that drives the connection has ended.
         _ => Broken::Connection(format!("it closed the connection ({text})")),
     }

@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use nix::errno::Errno;
 use tokio::net::UdpSocket;
 
 use crate::wire::Question;
@@ -24,7 +25,11 @@ pub(super) async fn exchange(
     query: &Outgoing,
     question: &Question,
 ) -> Result<Heard, Fault> {
-    let failed = |error: std::io::Error| Fault::Connect(explain_io(&error, server.port()));
+    let failed = |error: std::io::Error| match error.raw_os_error().map(Errno::from_raw) {
+        // That is our own lack, and says nothing about the upstream.
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS) => Fault::Busy,
+        _ => Fault::Connect(explain_io(&error, server.port())),
+    };
     let any = match server {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

@@ -40,6 +40,7 @@ pub(super) struct Effort {
 struct Asked {
     upstream: Arc<Upstream>,
     since: u64,
+    launched: Instant,
     state: State,
 }
 
@@ -151,14 +152,18 @@ impl Effort {
         self.tries.spawn(async move { (place, asks.ask(&question, &allowance).await) });
         self.silent.push_back(upstream.clone());
         let since = self.clock.now().monotonic;
-        self.asked.push(Asked { upstream, since, state: State::Waiting { overdue: false } });
+        let state = State::Waiting { overdue: false };
+        self.asked.push(Asked { upstream, since, launched: Instant::now(), state });
     }
 
     fn lose_patience(&mut self) {
         for asked in &mut self.asked {
             if let State::Waiting { overdue } = &mut asked.state {
                 *overdue = true;
-                asked.upstream.doubt(asked.since);
+                // A name may be slow, but not on a connection over which nothing else came in.
+                if asked.launched.elapsed() >= self.limits.most_patience {
+                    asked.upstream.doubt(asked.since);
+                }
             }
         }
         self.patience = (self.patience * 3 / 2).min(self.limits.most_patience);

@@ -6,9 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const TOO_MANY: u32 = 3;
 /// First and longest rest in microseconds; it doubles with every probe that fails.
 const FIRST_REST: u64 = 1_000_000;
-const LONGEST_REST: u64 = 8_000_000;
+const LONGEST_REST: u64 = 6_000_000;
 /// An answer moves the smoothed latency by one part in so many.
 const SMOOTHING: u64 = 8;
+/// Microseconds that an answer counts beyond four times the latency so far, at most.
+const TOLERATED: u64 = 10_000;
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,8 @@ impl Health {
     pub(super) fn answered(&self, now: u64, took: u64) {
         let mut state = self.lock();
         state.latency = Some(match state.latency {
-            Some(old) => (old * (SMOOTHING - 1) + took) / SMOOTHING,
+            // One slow name says little of who was asked for it.
+            Some(old) => (old * (SMOOTHING - 1) + took.min(4 * old + TOLERATED)) / SMOOTHING,
             None => took,
         });
         state.in_a_row = 0;
@@ -78,7 +81,8 @@ impl Health {
             // It was asked before this rest began, or as a last resort: nothing new is learnt.
             Some(rest) if now < rest.until => return,
             Some(rest) => (rest.length * 2).min(LONGEST_REST),
-            None if state.in_a_row >= TOO_MANY => FIRST_REST,
+            // Who was never heard of has no credit.
+            None if state.in_a_row >= TOO_MANY || state.latency.is_none() => FIRST_REST,
             None => return,
         };
         state.rest = Some(Rest { until: now + length, length });
@@ -137,19 +141,26 @@ mod tests {
         assert_eq!(health.standing().latency, Some(8_000));
         health.answered(2, 16_000);
         assert_eq!(health.standing().latency, Some(9_000));
+        health.answered(3, 4_000_000);
+        assert_eq!(health.standing().latency, Some((9_000 * 7 + 46_000) / 8), "one slow name");
     }
 
     #[test]
     fn three_failures_in_a_row_or_one_without_connection_put_it_to_rest() {
         let health = Health::default();
+        health.answered(0, 100);
         for at in 1..=3 {
             assert_eq!(health.standing().rests_until, None);
             fails(&health, at, Weight::Doubtful);
         }
         assert_eq!(health.standing().rests_until, Some(3 + SECOND));
         let other = Health::default();
+        other.answered(0, 100);
         fails(&other, 1, Weight::Certain);
         assert_eq!(other.standing().rests_until, Some(1 + SECOND));
+        let unknown = Health::default();
+        fails(&unknown, 1, Weight::Doubtful);
+        assert_eq!(unknown.standing().rests_until, Some(1 + SECOND), "no credit");
         assert_eq!(other.failures(), (1, Some("no answer".into())));
     }
 
@@ -166,7 +177,7 @@ mod tests {
             assert_eq!(health.standing().rests_until, Some(until), "no longer by a late failure");
             now = until;
         }
-        assert_eq!(lengths, [1, 2, 4, 8, 8, 8]);
+        assert_eq!(lengths, [1, 2, 4, 6, 6, 6]);
         health.answered(now, 10);
         assert_eq!(health.standing().rests_until, None);
         assert_eq!(health.failures(), (12, None));

@@ -97,7 +97,7 @@ impl Pool {
         if let Some(member) = group.due_for_probe(&order, started) {
             // No client waits for this; by it whoever was away comes back.
             let probe = Probe { member, since: started };
-            tokio::spawn(probe.run(question.clone(), self.limits.question));
+            tokio::spawn(probe.run(question.clone(), self.limits.connect));
         }
         let mut effort = Effort::new(question, order, self.limits, self.clock.clone());
         let found = match timeout(self.limits.question, effort.run()).await {
@@ -137,7 +137,9 @@ impl Probe {
             }
             Err(fault) => {
                 self.member.failed(self.since, &fault);
-                self.member.doubt(self.since);
+                if fault == Fault::Silent {
+                    self.member.doubt(self.since);
+                }
             }
         }
     }
