@@ -1,17 +1,39 @@
 //! The answer an allowed query gets: upstreams, their health, and the cache of what they said.
 
 mod cache;
+mod connection;
+mod datagram;
+mod effort;
+mod endpoint;
+mod flights;
+mod health;
+mod outgoing;
+mod pool;
+mod server;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod tls;
 
-pub use cache::{Cache, CacheFigures, CacheKey, Cached};
+pub use cache::{Cache, CacheFigures, CacheKey, Cached, Entry};
 pub use settings::{ForwardSettings, Settings, UpstreamSettings};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::clock::Clock;
-use crate::model::{NameRef, UpstreamId};
+use crate::model::{DomainName, NameRef, UpstreamId};
 use crate::wire::{Question, StoredAnswer};
+
+use connection::Connection;
+use endpoint::Endpoint;
+use flights::{Boarding, Flights};
+use outgoing::{Heard, Manner, Outgoing};
+use pool::{Group, Pool};
+use server::{Allowance, Fault, Told, Upstream};
 
 /// An upstream's answer and who gave it.
 #[derive(Clone, Debug)]
@@ -59,31 +81,139 @@ pub struct UpstreamStatus {
     pub zone: Option<String>,
 }
 
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// One question, whatever happens.
+    question: Duration,
+    /// Making a connection.
+    connect: Duration,
+    /// How long an upstream is waited for before the next is asked too, at least and at most.
+    least_patience: Duration,
+    most_patience: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    question: Duration::from_millis(4_900),
+    connect: Duration::from_secs(2),
+    least_patience: Duration::from_millis(250),
+    most_patience: Duration::from_secs(1),
+};
+
 /// All upstreams; a handle that is cheap to clone.
 #[derive(Clone)]
-pub struct Upstreams {}
+pub struct Upstreams {
+    pool: Arc<Pool>,
+    flights: Arc<Flights>,
+    main: Handle,
+    clock: Clock,
+}
 
 impl Upstreams {
     /// Makes the pool; connects to nobody yet. Call it inside the main runtime: its tasks live there.
+    ///
+    /// The error names every upstream and zone that cannot be used, one a line, with the mend.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Upstreams, String> {
-        let _ = (settings, clock);
-        todo!()
+        Upstreams::within(LIMITS, settings, clock)
+    }
+
+    fn within(limits: Limits, settings: &Settings, clock: Clock) -> Result<Upstreams, String> {
+        let main = Handle::try_current().map_err(|error| error.to_string())?;
+        let groups = groups(settings, limits, &clock).map_err(|problems| problems.join("\n"))?;
+        let pool = Arc::new(Pool::new(groups, limits, clock.clone()));
+        Ok(Upstreams { pool, flights: Flights::new(), main, clock })
     }
 
     /// Asks; identical questions in flight are asked once. Answers or fails within 5 s.
+    ///
+    /// The last SERVFAIL or REFUSED is an answer too, if no upstream gave a better one.
     pub async fn ask(&self, question: Question) -> Result<Answer, Failure> {
-        let _ = question;
-        todo!()
+        let now = self.clock.now().monotonic;
+        let mut outcome = match self.flights.board(question.clone(), now) {
+            Boarding::Fail(failure) => return Err(failure),
+            Boarding::Wait(outcome) => outcome,
+            Boarding::Ask(pilot, outcome) => {
+                let (pool, clock) = (self.pool.clone(), self.clock.clone());
+                self.main.spawn(async move {
+                    let outcome = pool.ask(question).await;
+                    pilot.land(outcome, clock.now().monotonic);
+                });
+                outcome
+            }
+        };
+        match outcome.wait_for(Option::is_some).await {
+            Ok(told) => told.clone().unwrap_or(Err(Failure::NetworkError)),
+            // The main runtime is going down.
+            Err(_) => Err(Failure::NetworkError),
+        }
     }
 
-    /// Returns whether `[forward]` maps a zone that holds this name.
+    /// Returns whether `[forward]` maps a zone that holds this name. Allocates nothing.
     pub fn is_forwarded(&self, name: NameRef<'_>) -> bool {
-        let _ = name;
-        todo!()
+        self.pool.is_forwarded(name)
     }
 
     /// Returns figures of every upstream; an `UpstreamId` is a place in here.
     pub fn status(&self) -> Vec<UpstreamStatus> {
-        todo!()
+        self.pool.status()
+    }
+}
+
+/// Checks the settings without connecting to anybody; errors say the mend.
+pub fn check(settings: &Settings) -> Result<(), Vec<String>> {
+    groups(settings, LIMITS, &Clock::system()).map(|_| ())
+}
+
+/// Makes the upstreams: first those for everything, then a group for each zone.
+fn groups(settings: &Settings, limits: Limits, clock: &Clock) -> Result<Vec<Group>, Vec<String>> {
+    let mut maker = Maker { limits, clock, made: 0, problems: Vec::new() };
+    let mut groups = vec![maker.group(None, &settings.servers)];
+    let mut zones = HashSet::new();
+    for forward in &settings.forward {
+        match forward.zone_name() {
+            Err(why) => maker.problems.push(why),
+            Ok(zone) if !zones.insert(zone.clone()) => {
+                maker
+                    .problems
+                    .push(format!("zone `{zone}` is mapped twice: make it one [[forward]]"));
+            }
+            Ok(zone) if forward.servers.is_empty() => {
+                maker.problems.push(format!("zone `{zone}` has no server: add one"));
+            }
+            Ok(zone) => groups.push(maker.group(Some(zone), &forward.servers)),
+        }
+    }
+    if maker.problems.is_empty() { Ok(groups) } else { Err(maker.problems) }
+}
+
+struct Maker<'c> {
+    limits: Limits,
+    clock: &'c Clock,
+    made: usize,
+    problems: Vec<String>,
+}
+
+impl Maker<'_> {
+    fn group(&mut self, zone: Option<DomainName>, servers: &[UpstreamSettings]) -> Group {
+        let mut members = Vec::new();
+        for settings in servers {
+            match self.upstream(zone.clone(), settings) {
+                Ok(upstream) => members.push(Arc::new(upstream)),
+                Err(why) => self.problems.push(why),
+            }
+        }
+        Group::new(zone, members)
+    }
+
+    fn upstream(
+        &mut self,
+        zone: Option<DomainName>,
+        settings: &UpstreamSettings,
+    ) -> Result<Upstream, String> {
+        let id = u8::try_from(self.made)
+            .map_err(|_| format!("`{}`: more than 256 upstreams; remove some", settings.url))?;
+        self.made += 1;
+        let endpoint = Endpoint::read(settings)?;
+        Upstream::new(UpstreamId(id), endpoint, zone, &self.limits, self.clock.clone())
     }
 }

@@ -4,13 +4,18 @@ use crate::model::{DomainName, RecordType};
 
 use super::header::{CLASS_IN, ResponseCode, flags};
 use super::query::Query;
-use super::records::{BadMessage, Message, RecordView, Section};
+use super::records::{BadMessage, Message, RecordView, Section, clamp_ttl};
 use super::reply::{ExtendedError, Reply, set_flag, truncate};
 
 /// Most aliases followed in one answer.
 const MAX_ALIASES: usize = 16;
 /// Longest text of an extended error that is passed on, in octets.
 const MAX_ERROR_TEXT: usize = 128;
+/// Most extended errors kept of one answer.
+const MAX_ERRORS: usize = 4;
+
+/// Extended errors: codes and texts.
+type Errors = Box<[(u16, Box<str>)]>;
 
 /// What was asked: the key of caches and of questions in flight. Class is always IN.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +57,9 @@ pub struct StoredAnswer {
     ttl_places: Box<[u16]>,
     question_end: u16,
     code: ResponseCode,
-    errors: Box<[(u16, Box<str>)]>,
+    errors: Errors,
     ttl: Option<u32>,
+    negative: bool,
 }
 
 impl StoredAnswer {
@@ -62,6 +68,10 @@ impl StoredAnswer {
     /// Only records on the chain of aliases from the question stay among the answers; from the
     /// first that is not on it the rest is cut, since later names may point into it.
     pub fn take(octets: &[u8], question: &Question) -> Result<StoredAnswer, AnswerError> {
+        // Places are kept in 16 bits; no transport but HTTPS could carry more.
+        if octets.len() > usize::from(u16::MAX) {
+            return Err(AnswerError::Malformed);
+        }
         let message = Message::parse(octets)?;
         let asked = message.name == question.name
             && message.query_type == question.query_type
@@ -107,6 +117,11 @@ impl StoredAnswer {
         self.ttl
     }
 
+    /// Returns whether it says that there is no such name or no such data.
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
     /// Returns the octets, for readers of its records.
     pub fn octets(&self) -> &[u8] {
         &self.octets
@@ -131,14 +146,17 @@ impl StoredAnswer {
         let buffer = reply.buffer();
         let question_end = buffer.len();
         let header = [self.octets[2], self.octets[3]];
-        let passed = u16::from_be_bytes(header) & (flags::AUTHENTIC_DATA | flags::AUTHORITATIVE);
+        // The data was validated for us; who did not ask for that is not told (RFC 6840, 5.8).
+        let told = query.dnssec_ok() || query.header().has(flags::AUTHENTIC_DATA);
+        let passed = u16::from_be_bytes(header) & if told { flags::AUTHENTIC_DATA } else { 0 };
         let counts = 6..12;
         buffer[counts.clone()].copy_from_slice(&self.octets[counts]);
         buffer.extend(&self.octets[usize::from(self.question_end)..]);
         for &place in &self.ttl_places {
             let octets = &mut buffer[usize::from(place)..usize::from(place) + 4];
             let ttl = octets.iter().fold(0, |ttl, &octet| ttl << 8 | u32::from(octet));
-            octets.copy_from_slice(&ttl.saturating_sub(age).min(cap).to_be_bytes());
+            let left = clamp_ttl(ttl).saturating_sub(age).min(cap);
+            octets.copy_from_slice(&left.to_be_bytes());
         }
         let opt = if query.edns().is_some() { 11 } else { 0 };
         if buffer.len() + opt > limit {
@@ -181,10 +199,12 @@ impl<'m, 'p> Cleaner<'m, 'p> {
         }
         let ttl_places = kept.iter().filter_map(|record| u16::try_from(record.data_start - 6).ok());
         let (code, errors) = self.extended();
+        let found = self.found(kept);
         StoredAnswer {
             ttl_places: ttl_places.collect(),
             question_end: self.message.question_end() as u16,
-            ttl: self.lifetime(kept, code),
+            ttl: self.lifetime(kept, code, found),
+            negative: code == ResponseCode::NXDOMAIN || code == ResponseCode::NOERROR && !found,
             octets,
             code,
             errors,
@@ -195,7 +215,7 @@ impl<'m, 'p> Cleaner<'m, 'p> {
     fn kept(&self) -> &[RecordView<'p>] {
         let foreign = |record: &RecordView<'_>| match record.section {
             _ if record.record_type == RecordType::OPT => true,
-            Section::Answer => !self.on_chain(record),
+            Section::Answer => record.class != CLASS_IN || !self.on_chain(record),
             _ => record.owner().is_none(),
         };
         let end = self.records.iter().position(foreign).unwrap_or(self.records.len());
@@ -213,12 +233,18 @@ impl<'m, 'p> Cleaner<'m, 'p> {
             .any(|name| *name == owner || above && name.as_ref().is_subdomain_of(owner.as_ref()))
     }
 
-    fn lifetime(&self, kept: &[RecordView<'_>], code: ResponseCode) -> Option<u32> {
+    /// Returns whether the kept answers hold what was asked for.
+    fn found(&self, kept: &[RecordView<'_>]) -> bool {
         let wanted = self.message.query_type;
-        let answers = || kept.iter().filter(|record| record.section == Section::Answer);
-        let found = answers().any(|record| record.record_type == wanted)
-            || wanted == RecordType::ANY && answers().next().is_some();
-        let positive = answers().map(|record| clamp_ttl(record.ttl)).min();
+        kept.iter().any(|record| {
+            record.section == Section::Answer
+                && (record.record_type == wanted || wanted == RecordType::ANY)
+        })
+    }
+
+    fn lifetime(&self, kept: &[RecordView<'_>], code: ResponseCode, found: bool) -> Option<u32> {
+        let answers = kept.iter().filter(|record| record.section == Section::Answer);
+        let positive = answers.map(|record| clamp_ttl(record.ttl)).min();
         if code == ResponseCode::NOERROR && found {
             return positive;
         }
@@ -231,11 +257,11 @@ impl<'m, 'p> Cleaner<'m, 'p> {
             let covers = last.as_ref().is_subdomain_of(owner.as_ref());
             record.negative_ttl().filter(|_| covers && record.section == Section::Authority)
         });
-        // Without an SOA only the aliases in front have a time to live (RFC 2308, section 5).
-        negative.map(|ttl| clamp_ttl(ttl).min(positive.unwrap_or(u32::MAX)))
+        // Without an SOA nothing says how long a negative answer holds (RFC 2308, section 5).
+        negative.map(|ttl| ttl.min(positive.unwrap_or(u32::MAX)))
     }
 
-    fn extended(&self) -> (ResponseCode, Box<[(u16, Box<str>)]>) {
+    fn extended(&self) -> (ResponseCode, Errors) {
         let code = self.message.header.response_code();
         let Some(opt) = self.records.iter().find(|record| record.record_type == RecordType::OPT)
         else {
@@ -255,7 +281,9 @@ fn alias_chain(message: &Message<'_>, records: &[RecordView<'_>]) -> Vec<DomainN
     let aliases: Vec<(DomainName, DomainName)> = records
         .iter()
         .filter(|record| {
-            record.section == Section::Answer && record.record_type == RecordType::CNAME
+            record.section == Section::Answer
+                && record.record_type == RecordType::CNAME
+                && record.class == CLASS_IN
         })
         .filter_map(|record| Some((record.owner()?, record.target()?)))
         .collect();
@@ -269,14 +297,16 @@ fn alias_chain(message: &Message<'_>, records: &[RecordView<'_>]) -> Vec<DomainN
     chain
 }
 
-fn read_errors(mut options: &[u8]) -> Box<[(u16, Box<str>)]> {
+fn read_errors(mut options: &[u8]) -> Errors {
     let mut errors = Vec::new();
     while let [a, b, c, d, rest @ ..] = options {
         let length = usize::from(u16::from_be_bytes([*c, *d]));
         let Some((value, tail)) = rest.split_at_checked(length) else {
             break;
         };
-        if let ([0, 15], [high, low, text @ ..]) = ([*a, *b], value) {
+        if let ([0, 15], [high, low, text @ ..], true) =
+            ([*a, *b], value, errors.len() < MAX_ERRORS)
+        {
             let text = String::from_utf8_lossy(&text[..text.len().min(MAX_ERROR_TEXT)]);
             errors.push((u16::from_be_bytes([*high, *low]), text.into()));
         }
@@ -285,7 +315,256 @@ fn read_errors(mut options: &[u8]) -> Box<[(u16, Box<str>)]> {
     errors.into()
 }
 
-/// A TTL with its highest bit set counts as zero (RFC 2181, section 8).
-fn clamp_ttl(ttl: u32) -> u32 {
-    if ttl > i32::MAX as u32 { 0 } else { ttl }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOERROR: u16 = 0x8180;
+    const NXDOMAIN: u16 = 0x8183;
+    const WWW: &[u8] = b"\xc0\x0c";
+    const A: u16 = 1;
+    const CNAME: u16 = 5;
+    const SOA: u16 = 6;
+
+    /// A record in wire form.
+    fn record(owner: &[u8], record_type: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+        let mut octets = owner.to_vec();
+        octets.extend(record_type.to_be_bytes());
+        octets.extend([0, 1]);
+        octets.extend(ttl.to_be_bytes());
+        octets.extend((data.len() as u16).to_be_bytes());
+        octets.extend(data);
+        octets
+    }
+
+    /// A reply to `www.ex A` with records for its three sections.
+    fn reply(flags: u16, sections: [&[Vec<u8>]; 3]) -> Vec<u8> {
+        let mut packet = vec![0, 0];
+        packet.extend(flags.to_be_bytes());
+        packet.extend([0, 1]);
+        sections.iter().for_each(|part| packet.extend((part.len() as u16).to_be_bytes()));
+        packet.extend(b"\x03www\x02ex\0\0\x01\0\x01");
+        sections.iter().for_each(|part| part.iter().for_each(|one| packet.extend(one)));
+        packet
+    }
+
+    fn question() -> Question {
+        Question {
+            name: DomainName::parse("www.ex").expect("a name"),
+            query_type: RecordType::A,
+            dnssec_ok: false,
+            checking_disabled: false,
+        }
+    }
+
+    fn take(flags: u16, sections: [&[Vec<u8>]; 3]) -> StoredAnswer {
+        StoredAnswer::take(&reply(flags, sections), &question()).expect("an answer")
+    }
+
+    fn owners(stored: &StoredAnswer) -> Vec<String> {
+        let message = Message::parse(stored.octets()).expect("what was cleaned parses");
+        let owner = |record: RecordView<'_>| record.owner().map(|name| name.to_string());
+        message.records().filter_map(owner).collect()
+    }
+
+    fn address(owner: &[u8], ttl: u32) -> Vec<u8> {
+        record(owner, A, ttl, &[192, 0, 2, 1])
+    }
+
+    fn soa(owner: &[u8], ttl: u32, minimum: u32) -> Vec<u8> {
+        record(owner, SOA, ttl, &[&[0; 18][..], &minimum.to_be_bytes()].concat())
+    }
+
+    fn opt(upper: u32, options: &[u8]) -> Vec<u8> {
+        record(b"\0", 41, upper << 24, options)
+    }
+
+    /// A query for `wWw.eX A`, with flags and an OPT record if `edns` gives its payload size.
+    fn query(flags: u16, edns: Option<(u16, bool)>) -> Vec<u8> {
+        let mut packet = b"\xab\xcd".to_vec();
+        packet.extend(flags.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
+        packet.extend(b"\x03wWw\x02eX\0\0\x01\0\x01");
+        if let Some((payload, dnssec_ok)) = edns {
+            packet.extend(b"\0\0\x29");
+            packet.extend(payload.to_be_bytes());
+            packet.extend([0, 0, u8::from(dnssec_ok) << 7, 0, 0, 0]);
+        }
+        packet
+    }
+
+    fn write(stored: &StoredAnswer, query: &[u8], age: u32, cap: u32, limit: usize) -> Vec<u8> {
+        let mut out = vec![0xff; 3];
+        let query = Query::parse(query).expect("a query");
+        stored.write(&query, age, cap, limit, &mut out);
+        out
+    }
+
+    #[test]
+    fn what_answers_another_question_is_refused() {
+        let good = reply(NOERROR, [&[address(WWW, 60)], &[], &[]]);
+        let refused = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut packet = good.clone();
+            change(&mut packet);
+            StoredAnswer::take(&packet, &question()).err()
+        };
+        assert_eq!(refused(&|_| ()), None);
+        assert_eq!(refused(&|packet| packet[13] = b'x'), Some(AnswerError::OtherQuestion));
+        assert_eq!(refused(&|packet| packet[21] = 28), Some(AnswerError::OtherQuestion));
+        assert_eq!(refused(&|packet| packet[23] = 3), Some(AnswerError::OtherQuestion));
+        assert_eq!(refused(&|packet| packet[2] = 0x01), Some(AnswerError::OtherQuestion));
+        assert_eq!(refused(&|packet| packet[2] = 0x91), Some(AnswerError::OtherQuestion));
+        assert_eq!(refused(&|packet| packet[2] = 0x83), Some(AnswerError::Truncated));
+        assert_eq!(refused(&|packet| packet.truncate(30)), Some(AnswerError::Malformed));
+        assert_eq!(refused(&|packet| packet.resize(65_536, 0)), Some(AnswerError::Malformed));
+    }
+
+    #[test]
+    fn aliases_are_followed_in_any_order_and_strangers_cut() {
+        let stored = take(
+            NOERROR,
+            [
+                &[
+                    record(b"\x01b\x02ex\0", CNAME, 30, b"\x01c\x02ex\0"),
+                    record(WWW, CNAME, 20, b"\x01b\x02ex\0"),
+                    address(b"\x01c\x02ex\0", 40),
+                    address(b"\x05evil1\x02ex\0", 1),
+                    address(b"\x01c\x02ex\0", 2),
+                ],
+                &[],
+                &[address(b"\x05evil2\x02ex\0", 1)],
+            ],
+        );
+        assert_eq!(owners(&stored), ["b.ex", "www.ex", "c.ex"]);
+        assert_eq!((stored.ttl(), stored.is_negative()), (Some(20), false));
+    }
+
+    #[test]
+    fn a_dname_above_the_name_stays_and_one_beside_it_goes() {
+        let alias = || record(WWW, CNAME, 20, b"\x01b\x02ex\0");
+        let above = take(NOERROR, [&[record(b"\x02ex\0", 39, 60, b"\x01y\0"), alias()], &[], &[]]);
+        assert_eq!(owners(&above), ["ex", "www.ex"]);
+        let beside = take(NOERROR, [&[record(b"\x02ey\0", 39, 60, b"\x01y\0"), alias()], &[], &[]]);
+        assert!(owners(&beside).is_empty());
+    }
+
+    #[test]
+    fn a_loop_of_aliases_ends_and_a_foreign_class_is_cut() {
+        let looped = take(NOERROR, [&[record(WWW, CNAME, 20, WWW)], &[], &[]]);
+        assert_eq!((owners(&looped).len(), looped.ttl()), (1, None));
+        let mut chaos = address(WWW, 60);
+        chaos[5] = 3;
+        assert!(owners(&take(NOERROR, [&[chaos], &[], &[]])).is_empty());
+    }
+
+    #[test]
+    fn negative_answers_live_by_their_soa() {
+        let ttl = |flags, soa: Vec<u8>| take(flags, [&[], &[soa], &[]]).ttl();
+        assert_eq!(ttl(NXDOMAIN, soa(b"\x02ex\0", 300, 60)), Some(60));
+        assert_eq!(ttl(NOERROR, soa(b"\x02ex\0", 30, 60)), Some(30));
+        assert_eq!(ttl(NXDOMAIN, soa(b"\x02ey\0", 300, 60)), None, "not an ancestor");
+        assert_eq!(ttl(0x8182, soa(b"\x02ex\0", 300, 60)), None, "SERVFAIL");
+        assert_eq!(take(NXDOMAIN, [&[], &[], &[]]).ttl(), None);
+        assert!(take(NXDOMAIN, [&[], &[], &[]]).is_negative());
+    }
+
+    #[test]
+    fn an_alias_without_data_lives_no_longer_than_itself() {
+        let alias = record(WWW, CNAME, 20, b"\x01b\x02ex\0");
+        let aliases = [alias];
+        let stored = take(NOERROR, [&aliases, &[soa(b"\x02ex\0", 300, 60)], &[]]);
+        assert_eq!((stored.ttl(), stored.is_negative()), (Some(20), true));
+        assert_eq!(take(NOERROR, [&aliases, &[], &[]]).ttl(), None, "no SOA, no time");
+    }
+
+    #[test]
+    fn code_and_errors_of_the_opt_record_are_kept_but_not_the_record() {
+        let options = b"\0\x0f\0\x05\0\x06abc\0\x03\0\x01x\0\x0f\0\x02\0\x16";
+        let stored = take(0x8182, [&[], &[], &[opt(1, options)]]);
+        assert_eq!(stored.response_code(), ResponseCode(0x12));
+        assert_eq!(stored.extended_errors().collect::<Vec<_>>(), [6, 22]);
+        assert!(owners(&stored).is_empty());
+        let many = b"\0\x0f\0\x02\0\x01".repeat(50);
+        assert_eq!(take(0x8182, [&[], &[], &[opt(0, &many)]]).extended_errors().count(), 4);
+    }
+
+    #[test]
+    fn it_is_written_in_the_letters_of_the_query_and_grows_older() {
+        let stored = take(NOERROR, [&[address(WWW, 300)], &[soa(b"\x02ex\0", 50, 60)], &[]]);
+        let query = query(0x0100, None);
+        let out = write(&stored, &query, 100, 250, 512);
+        assert_eq!(out[..12], *b"\xab\xcd\x81\x80\0\x01\0\x01\0\x01\0\0");
+        assert_eq!(out[12..24], query[12..24]);
+        let message = Message::parse(&out).expect("a message");
+        let ttls: Vec<u32> = message.records().map(|record| record.ttl).collect();
+        assert_eq!(ttls, [200, 0]);
+        let fresh = write(&stored, &query, 0, 250, 512);
+        let message = Message::parse(&fresh).expect("a message");
+        assert_eq!(message.records().next().map(|record| record.ttl), Some(250), "the cap");
+    }
+
+    #[test]
+    fn a_ttl_with_its_highest_bit_set_is_sent_as_zero() {
+        let stored = take(NOERROR, [&[address(WWW, u32::MAX)], &[], &[]]);
+        assert_eq!(stored.ttl(), Some(0));
+        let out = write(&stored, &query(0, None), 0, u32::MAX, 512);
+        let message = Message::parse(&out).expect("a message");
+        assert_eq!(message.records().next().map(|record| record.ttl), Some(0));
+    }
+
+    #[test]
+    fn validated_data_is_told_to_those_who_asked_and_authority_never() {
+        let stored = take(0x85a0, [&[address(WWW, 60)], &[], &[]]);
+        let flags = |query: &[u8]| {
+            let out = write(&stored, query, 0, u32::MAX, 512);
+            u16::from_be_bytes([out[2], out[3]])
+        };
+        assert_eq!(flags(&query(0, None)), 0x8080);
+        assert_eq!(flags(&query(0x0020, None)), 0x80a0);
+        assert_eq!(flags(&query(0, Some((1232, true)))), 0x80a0);
+        assert_eq!(flags(&query(0, Some((1232, false)))), 0x8080);
+    }
+
+    #[test]
+    fn edns_goes_to_those_who_sent_it_with_the_first_error() {
+        let stored = take(0x8182, [&[], &[], &[opt(0, b"\0\x0f\0\x04\0\x06no")]]);
+        let bare = write(&stored, &query(0, None), 0, 0, 512);
+        assert_eq!(bare.len(), 24);
+        let out = write(&stored, &query(0, Some((1232, true))), 0, 0, 512);
+        assert_eq!(out[24..], *b"\0\0\x29\x04\xd0\0\0\x80\0\0\x08\0\x0f\0\x04\0\x06no");
+        assert_eq!(out[11], 1);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_behind_the_question() {
+        let addresses = vec![address(WWW, 60); 40];
+        let stored = take(NOERROR, [&addresses, &[], &[]]);
+        let out = write(&stored, &query(0, Some((1232, false))), 0, u32::MAX, 512);
+        assert_eq!(out[2] & 0x02, 0x02);
+        assert_eq!(out[6..12], [0, 0, 0, 0, 0, 1]);
+        assert_eq!(out.len(), 24 + 11);
+        let whole = write(&stored, &query(0, Some((1232, false))), 0, u32::MAX, 65_535);
+        assert_eq!((whole[2] & 0x02, whole.len()), (0, 24 + 40 * 16 + 11));
+    }
+
+    #[test]
+    fn no_cut_and_no_changed_octet_makes_it_panic() {
+        let alias = record(WWW, CNAME, 20, b"\x01b\xc0\x10");
+        let all = [alias, address(b"\x01b\x02ex\0", 5)];
+        let good =
+            reply(NOERROR, [&all, &[soa(b"\x02ex\0", 9, 9)], &[opt(0, b"\0\x0f\0\x02\0\x01")]]);
+        let query = query(0, Some((1232, true)));
+        for place in 0..good.len() {
+            for value in [0, 1, 0x3f, 0x40, 0xc0, 0xff] {
+                let mut packet = good.clone();
+                packet[place] = value;
+                for packet in [&packet[..], &packet[..place]] {
+                    if let Ok(stored) = StoredAnswer::take(packet, &question()) {
+                        assert!(Message::parse(stored.octets()).is_ok());
+                        assert!(write(&stored, &query, 1, 9, 1232).len() <= 1232);
+                    }
+                }
+            }
+        }
+    }
 }

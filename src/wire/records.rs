@@ -71,6 +71,10 @@ impl<'p> Message<'p> {
             return Err(BadMessage);
         }
         let (name, name_end) = read_name(packet, HEADER_OCTETS).ok_or(BadMessage)?;
+        // The first name of a message has nothing before it that it could point to.
+        if name_end != HEADER_OCTETS + name.as_ref().wire().len() {
+            return Err(BadMessage);
+        }
         let query_type = RecordType(word_at(packet, name_end).ok_or(BadMessage)?);
         let class = word_at(packet, name_end + 2).ok_or(BadMessage)?;
         let message =
@@ -96,10 +100,14 @@ impl<'p> Message<'p> {
     pub fn records(&self) -> impl Iterator<Item = RecordView<'p>> {
         let packet = self.packet;
         let mut place = self.question_end;
-        let sections = [Section::Answer, Section::Authority, Section::Additional];
+        let [_, answers, authority, additional] = self.header.counts;
+        let sections = [
+            (Section::Answer, answers),
+            (Section::Authority, authority),
+            (Section::Additional, additional),
+        ];
         sections
             .into_iter()
-            .zip(self.header.counts[1..].to_vec())
             .flat_map(|(section, count)| std::iter::repeat_n(section, usize::from(count)))
             .map_while(move |section| {
                 let record = RecordView::read(packet, place, section)?;
@@ -157,36 +165,48 @@ impl<'p> RecordView<'p> {
         match self.record_type {
             RecordType::A => addresses_v4(self.data()),
             RecordType::AAAA => addresses_v6(self.data()),
-            RecordType::HTTPS | RecordType::SVCB => self.hints().unwrap_or_default(),
+            RecordType::HTTPS | RecordType::SVCB => self.hints(),
             _ => Vec::new(),
         }
     }
 
-    /// Returns TTL bound and owner of a negative answer, if this is an SOA (RFC 2308, section 5).
+    /// Returns for how long it lets a negative answer live, if this is an SOA (RFC 2308, section 5).
     pub fn negative_ttl(&self) -> Option<u32> {
         if self.record_type != RecordType::SOA {
             return None;
         }
         let minimum = self.data().last_chunk::<4>().map(|octets| u32::from_be_bytes(*octets))?;
-        Some(minimum.min(self.ttl))
+        Some(clamp_ttl(minimum).min(clamp_ttl(self.ttl)))
     }
 
-    fn hints(&self) -> Option<Vec<IpAddr>> {
-        let (_, mut place) = read_name(self.packet, self.data_start + 2)?;
+    /// Returns every hint in front of the first parameter that does not parse.
+    fn hints(&self) -> Vec<IpAddr> {
         let mut found = Vec::new();
-        while place < self.end {
-            let key = word_at(self.packet, place)?;
-            let value_end = place + 4 + usize::from(word_at(self.packet, place + 2)?);
-            let value = self.packet.get(place + 4..value_end.min(self.end))?;
+        let Some((_, mut place)) = read_name(self.packet, self.data_start + 2) else {
+            return found;
+        };
+        while let Some((key, value)) = self.parameter(place) {
             match key {
                 IPV4_HINT => found.append(&mut addresses_v4(value)),
                 IPV6_HINT => found.append(&mut addresses_v6(value)),
                 _ => {}
             }
-            place = value_end;
+            place += 4 + value.len();
         }
-        Some(found)
+        found
     }
+
+    /// Reads the SvcParam at `place` (RFC 9460, section 2.2).
+    fn parameter(&self, place: usize) -> Option<(u16, &'p [u8])> {
+        let rest = self.packet.get(place..self.end)?;
+        let length = usize::from(word_at(rest, 2)?);
+        Some((word_at(rest, 0)?, rest.get(4..4 + length)?))
+    }
+}
+
+/// A TTL with its highest bit set counts as zero (RFC 2181, section 8).
+pub(super) fn clamp_ttl(ttl: u32) -> u32 {
+    if ttl > i32::MAX as u32 { 0 } else { ttl }
 }
 
 fn addresses_v4(data: &[u8]) -> Vec<IpAddr> {
@@ -198,4 +218,114 @@ fn addresses_v4(data: &[u8]) -> Vec<IpAddr> {
 fn addresses_v6(data: &[u8]) -> Vec<IpAddr> {
     let chunks = data.as_chunks::<16>().0.iter();
     chunks.map(|&octets| Ipv6Addr::from(octets).to_canonical()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"\0\0\x81\x80\0\x01\0\x01\0\0\0\0\x03wWw\x02eX\0\0\x01\0\x01";
+
+    /// A response with one answer record: owner `www.ex` by pointer, 60 s.
+    fn with_answer(record_type: u16, data: &[u8]) -> Vec<u8> {
+        let mut packet = HEAD.to_vec();
+        packet.extend([0xc0, 12]);
+        packet.extend(record_type.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 0, 60]);
+        packet.extend((data.len() as u16).to_be_bytes());
+        packet.extend(data);
+        packet
+    }
+
+    fn only<R>(packet: &[u8], read: impl Fn(RecordView<'_>) -> R) -> R {
+        let message = Message::parse(packet).expect("a message");
+        let read: Vec<R> = message.records().map(read).collect();
+        assert_eq!(read.len(), 1);
+        read.into_iter().next().expect("one record")
+    }
+
+    #[test]
+    fn question_and_records_are_read() {
+        let packet = with_answer(1, &[192, 0, 2, 7]);
+        let message = Message::parse(&packet).expect("a message");
+        assert_eq!(message.name.to_string(), "www.ex");
+        assert_eq!((message.query_type, message.class), (RecordType::A, 1));
+        let record = message.records().next().expect("a record");
+        assert_eq!(record.owner().map(|owner| owner.to_string()).as_deref(), Some("www.ex"));
+        assert_eq!((record.section, record.ttl), (Section::Answer, 60));
+        assert_eq!(record.addresses(), ["192.0.2.7".parse::<IpAddr>().expect("an address")]);
+        assert_eq!((record.end, record.target()), (packet.len(), None));
+    }
+
+    #[test]
+    fn every_cut_of_a_message_is_refused() {
+        let packet = with_answer(5, b"\x01a\xc0\x10");
+        assert!(Message::parse(&packet).is_ok());
+        for length in 0..packet.len() {
+            assert!(Message::parse(&packet[..length]).is_err(), "{length} octets");
+        }
+    }
+
+    #[test]
+    fn counts_beyond_the_bound_or_the_packet_are_refused() {
+        let mut packet = with_answer(1, &[192, 0, 2, 7]);
+        packet[11] = 1;
+        assert!(Message::parse(&packet).is_err(), "an additional record is promised");
+        packet[11] = 0;
+        packet[5] = 2;
+        assert!(Message::parse(&packet).is_err(), "two questions");
+        let mut many = HEAD.to_vec();
+        many[6..8].copy_from_slice(&2_001_u16.to_be_bytes());
+        (0..2_001).for_each(|_| many.extend(b"\0\0\x01\0\x01\0\0\0\0\0\0"));
+        assert!(Message::parse(&many).is_err(), "2,001 records");
+    }
+
+    #[test]
+    fn a_question_that_points_into_the_header_is_refused() {
+        let mut packet = b"\x01a\0\x80\0\x01\0\0\0\0\0\0".to_vec();
+        packet.extend(b"\xc0\x00\0\x01\0\x01");
+        assert!(Message::parse(&packet).is_err());
+    }
+
+    #[test]
+    fn targets_of_aliases_and_services_are_found() {
+        let target = |record_type, data: &[u8]| {
+            only(&with_answer(record_type, data), |record| {
+                record.target().map(|name| name.to_string())
+            })
+        };
+        assert_eq!(target(5, b"\x01a\xc0\x10").as_deref(), Some("a.ex"));
+        assert_eq!(target(65, b"\0\x01\x03svc\x02ex\0").as_deref(), Some("svc.ex"));
+        assert_eq!(target(65, b"\0\x01\0"), None, "its own owner");
+        assert_eq!(target(64, b"\0"), None, "too short for a priority");
+        assert_eq!(target(5, b"\xc0\x1e"), None, "a pointer to itself");
+    }
+
+    #[test]
+    fn address_hints_are_found_and_mapped_addresses_are_ipv4() {
+        let data = b"\0\x01\0\0\x04\0\x08\xc0\0\x02\x01\x0a\0\0\x01\0\x06\0\x10\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01";
+        let hints = only(&with_answer(65, data), |record| record.addresses());
+        let expected = ["192.0.2.1", "10.0.0.1", "127.0.0.1"];
+        assert_eq!(hints, expected.map(|text| text.parse::<IpAddr>().expect("an address")));
+    }
+
+    #[test]
+    fn a_broken_parameter_does_not_hide_the_hints_in_front_of_it() {
+        let data = b"\0\x01\0\0\x04\0\x04\x0a\0\0\x01\0\x06\0\xff";
+        let hints = only(&with_answer(65, data), |record| record.addresses());
+        assert_eq!(hints, ["10.0.0.1".parse::<IpAddr>().expect("an address")]);
+    }
+
+    #[test]
+    fn a_negative_answer_lives_as_long_as_the_lower_of_both_bounds() {
+        let soa = |minimum: u32| {
+            let mut data = b"\0\0".to_vec();
+            data.extend([0; 16]);
+            data.extend(minimum.to_be_bytes());
+            only(&with_answer(6, &data), |record| record.negative_ttl())
+        };
+        assert_eq!((soa(30), soa(600)), (Some(30), Some(60)));
+        assert_eq!(soa(u32::MAX), Some(0), "the highest bit counts as zero");
+        assert_eq!(only(&with_answer(1, &[0; 4]), |record| record.negative_ttl()), None);
+    }
 }

@@ -168,3 +168,76 @@ fn increment(out: &mut [u8], at: usize) {
     let count = u16::from_be_bytes([out[at], out[at + 1]]).saturating_add(1);
     out[at..at + 2].copy_from_slice(&count.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Message;
+
+    const PLAIN: &[u8] = b"\xab\xcd\x01\x10\0\x01\0\0\0\0\0\0\x03wWw\x02eX\0\0\x01\0\x01";
+    const WITH_EDNS: &[u8] = b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\x01\x03wWw\x02eX\0\0\x01\0\x01\
+        \0\0\x29\x10\0\0\0\x80\0\0\0";
+    const QUESTION_END: usize = 24;
+
+    fn query(packet: &[u8]) -> Query<'_> {
+        Query::parse(packet).expect("a query")
+    }
+
+    #[test]
+    fn a_reply_echoes_question_and_flags_and_counts_its_records() {
+        let mut out = vec![0xee; 700];
+        let mut reply = Reply::start(&mut out, &query(PLAIN), ResponseCode::NOERROR);
+        reply.flag(flags::AUTHORITATIVE);
+        reply.address("192.0.2.1".parse().expect("an address"), 10);
+        reply.address("2001:db8::1".parse().expect("an address"), 10);
+        reply.negative_soa(30);
+        reply.finish(512, None);
+        assert_eq!(out[..12], *b"\xab\xcd\x85\x90\0\x01\0\x02\0\x01\0\0");
+        assert_eq!(out[12..QUESTION_END], PLAIN[12..]);
+        let message = Message::parse(&out).expect("a message");
+        let found: Vec<_> = message.records().flat_map(|record| record.addresses()).collect();
+        assert_eq!(found.len(), 2);
+        let soa = message.records().last().expect("an SOA");
+        assert_eq!((soa.negative_ttl(), soa.end), (Some(30), out.len()));
+    }
+
+    #[test]
+    fn upper_bits_of_the_code_and_the_error_stand_in_the_opt_record() {
+        let mut out = Vec::new();
+        let reply = Reply::start(&mut out, &query(WITH_EDNS), ResponseCode::BADVERS);
+        reply.finish(512, Some(ExtendedError { code: 15, text: &["TikTok: ", "trackers"] }));
+        assert_eq!(out[3] & 0x0f, 0);
+        let opt = b"\0\0\x29\x04\xd0\x01\0\x80\0\0\x16\0\x0f\0\x12\0\x0fTikTok: trackers";
+        assert_eq!(out[QUESTION_END..], *opt);
+        assert_eq!(out[10..12], [0, 1]);
+    }
+
+    #[test]
+    fn an_error_text_that_does_not_fit_is_left_out() {
+        let mut out = Vec::new();
+        let text = "x".repeat(480);
+        let reply = Reply::start(&mut out, &query(WITH_EDNS), ResponseCode::NOERROR);
+        reply.finish(512, Some(ExtendedError { code: 15, text: &[&text] }));
+        assert_eq!((out.len(), out[2] & 0x02), (QUESTION_END + BARE_OPT, 0));
+    }
+
+    #[test]
+    fn records_that_do_not_fit_are_cut_and_opt_stays() {
+        let mut out = Vec::new();
+        let mut reply = Reply::start(&mut out, &query(WITH_EDNS), ResponseCode::NOERROR);
+        (0..40).for_each(|last| reply.address([192, 0, 2, last].into(), 10));
+        reply.finish(512, None);
+        assert_eq!(out[2] & 0x02, 0x02);
+        assert_eq!(out[4..12], [0, 1, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(out.len(), QUESTION_END + BARE_OPT);
+    }
+
+    #[test]
+    fn a_bare_error_is_a_header_without_counts() {
+        let mut out = vec![1];
+        bare_error(b"\xab\xcd\x11\x10\0\x07\0\x01\0\0\0\0garbage", ResponseCode::NOTIMP, &mut out);
+        assert_eq!(out, b"\xab\xcd\x91\x04\0\0\0\0\0\0\0\0");
+        bare_error(b"short", ResponseCode::FORMERR, &mut out);
+        assert!(out.is_empty());
+    }
+}

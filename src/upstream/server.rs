@@ -1,0 +1,183 @@
+//! One upstream: the ways to it, how it does, and a question put to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::model::{DomainName, UpstreamId};
+use crate::wire::{Question, StoredAnswer};
+
+use super::endpoint::{Endpoint, Speech};
+use super::health::{Health, Weight};
+use super::{Connection, Heard, Limits, Manner, Outgoing, UpstreamStatus, datagram};
+
+/// Most questions in flight over UDP; each takes a socket of its own.
+const MAX_DATAGRAMS: usize = 500;
+
+/// Why an upstream gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// No connection; the text says what to try.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// Nothing came back.
+    #[error("no answer in time")]
+    Silent,
+    /// Something came back that is of no use.
+    #[error("{0}")]
+    Unusable(String),
+    /// Too much is in flight to it already.
+    #[error("too many questions are in flight to it")]
+    Busy,
+    /// The question has been sent out as often as it may be.
+    #[error("the question has been asked often enough")]
+    Spent,
+}
+
+/// An upstream's answer and the microseconds it took, or why there is none.
+pub(super) type Told = Result<(StoredAnswer, u64), Fault>;
+
+/// How many queries one question may still cause, over all upstreams.
+pub(super) struct Allowance(AtomicU8);
+
+impl Allowance {
+    /// Allows `queries`.
+    pub(super) fn new(queries: u8) -> Allowance {
+        Allowance(AtomicU8::new(queries))
+    }
+
+    /// Takes one of them.
+    pub(super) fn take(&self) -> Result<(), Fault> {
+        let less = |left: u8| left.checked_sub(1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.map(|_| ()).map_err(|_| Fault::Spent)
+    }
+}
+
+/// One upstream.
+pub(super) struct Upstream {
+    pub(super) id: UpstreamId,
+    pub(super) health: Health,
+    endpoint: Endpoint,
+    zone: Option<DomainName>,
+    datagrams: Semaphore,
+    connection: Arc<Connection>,
+    asked: AtomicU64,
+    clock: Clock,
+}
+
+impl Upstream {
+    /// Prepares an upstream; connects to nobody yet.
+    pub(super) fn new(
+        id: UpstreamId,
+        endpoint: Endpoint,
+        zone: Option<DomainName>,
+        limits: &Limits,
+        clock: Clock,
+    ) -> Result<Upstream, String> {
+        let connection = Connection::new(&endpoint, limits.connect, clock.clone())
+            .map_err(|why| format!("`{}`: {why}", endpoint.name))?;
+        Ok(Upstream {
+            id,
+            health: Health::default(),
+            endpoint,
+            zone,
+            datagrams: Semaphore::new(MAX_DATAGRAMS),
+            connection,
+            asked: AtomicU64::new(0),
+            clock,
+        })
+    }
+
+    /// Asks, changing the manner as the replies demand; returns the answer and the time it took.
+    ///
+    /// Each change happens once at most: to a stream, to plain letters, to no EDNS.
+    pub(super) async fn ask(&self, question: &Question, allowance: &Allowance) -> Told {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut manner = Manner {
+            random_letters: self.endpoint.speech.is_plain(),
+            edns: true,
+            stream: self.endpoint.speech != Speech::Udp,
+        };
+        loop {
+            let query = Outgoing::write(question, manner)?;
+            let next = match self.send(&query, question, manner, allowance).await? {
+                (Heard::Answer(stored), took) => return Ok((*stored, took)),
+                (Heard::OtherLetters, _) => {
+                    Manner { random_letters: false, stream: true, ..manner }
+                }
+                (Heard::Unusable, _) => Manner { stream: true, ..manner },
+                (Heard::NoEdns, _) => Manner { edns: false, ..manner },
+                (Heard::Stranger, _) => manner,
+            };
+            if next == manner {
+                return Err(Fault::Unusable("its reply does not fit the question".into()));
+            }
+            manner = next;
+        }
+    }
+
+    async fn send(
+        &self,
+        query: &Outgoing,
+        question: &Question,
+        manner: Manner,
+        allowance: &Allowance,
+    ) -> Result<(Heard, u64), Fault> {
+        let (Some(&address), false) = (self.endpoint.addresses.first(), manner.stream) else {
+            return self.connection.exchange(query, question, allowance).await;
+        };
+        let Ok(_place) = self.datagrams.try_acquire() else {
+            return Err(Fault::Busy);
+        };
+        allowance.take()?;
+        let server = SocketAddr::new(address, self.endpoint.port);
+        let sent = self.clock.now().monotonic;
+        let heard = datagram::exchange(server, query, question).await?;
+        Ok((heard, self.clock.now().monotonic.saturating_sub(sent)))
+    }
+
+    /// Notes that it answered.
+    pub(super) fn answered(&self, took: u64) {
+        self.health.answered(self.clock.now().monotonic, took);
+    }
+
+    /// Notes why it did not answer a question that it was asked at `since`.
+    pub(super) fn failed(&self, since: u64, fault: &Fault) {
+        let weight = match fault {
+            Fault::Connect(_) => Weight::Certain,
+            Fault::Silent | Fault::Unusable(_) => Weight::Doubtful,
+            // Our own bounds say nothing about it.
+            Fault::Busy | Fault::Spent => return,
+        };
+        self.health.failed(since, self.clock.now().monotonic, weight, fault.to_string());
+    }
+
+    /// Lets go of a connection over which nothing came in since it was asked.
+    pub(super) fn doubt(&self, since: u64) {
+        self.connection.close_if_silent(since);
+    }
+
+    /// Returns figures.
+    pub(super) fn status(&self) -> UpstreamStatus {
+        let standing = self.health.standing();
+        let (failed, last_error) = self.health.failures();
+        UpstreamStatus {
+            name: self.endpoint.name.clone(),
+            up: standing.rests_until.is_none(),
+            asked: self.asked.load(Ordering::Relaxed),
+            failed,
+            latency_micros: standing.latency,
+            last_error: last_error.map(|error| self.trouble().unwrap_or(error)),
+            zone: self.zone.as_ref().map(DomainName::to_string),
+        }
+    }
+
+    /// Returns why there is no connection; that explains a silence too.
+    fn trouble(&self) -> Option<String> {
+        self.connection.trouble().filter(|_| self.endpoint.speech != Speech::Udp)
+    }
+}
