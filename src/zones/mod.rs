@@ -4,7 +4,7 @@ use crate::model::NameRef;
 
 mod settings;
 
-pub use settings::LocalNames;
+pub use settings::{LocalName, LocalNames};
 
 /// The zones of one policy; immutable, rebuilt when the policy changes.
 pub struct Zones {}

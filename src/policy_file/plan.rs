@@ -1,0 +1,337 @@
+//! A change worked out: the new text of `policy.toml` and the steps in `state.db`; pure.
+
+use toml_edit::Value;
+
+use super::{
+    Change, ChangeError, EditError, Known, PolicyText, TimedStep, check_note, company_word,
+    log_word,
+};
+use crate::devices::{Device, Prefix};
+use crate::diagnostic::nearest;
+use crate::model::{Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Scope};
+use crate::policy::{CompanySwitch, OwnRule, Pause, Standing, Timed};
+
+/// What a change is worked out on.
+pub struct Ground<'g> {
+    /// The text in force.
+    pub text: &'g str,
+    /// What it says.
+    pub standing: &'g Standing,
+    /// Pauses and rules with an end.
+    pub timed: &'g Timed,
+    /// The numbers of the devices of `standing`.
+    pub ids: &'g [DeviceId],
+    /// All devices, named or not.
+    pub devices: &'g [Device],
+    /// Lists and companies that can be named.
+    pub known: &'g Known,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// What a change does.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The new text, if it differs.
+    pub text: Option<String>,
+    /// Steps in `state.db`.
+    pub steps: Vec<TimedStep>,
+}
+
+/// Works out a change.
+pub fn plan(change: &Change, ground: &Ground<'_>) -> Result<Plan, ChangeError> {
+    let mut planner = Planner { ground, text: PolicyText::new(ground.text), steps: Vec::new() };
+    planner.change(change)?;
+    let text = planner.text.finish();
+    let text = (text != ground.text).then_some(text);
+    Ok(Plan { text, steps: planner.steps })
+}
+
+struct Planner<'g> {
+    ground: &'g Ground<'g>,
+    text: PolicyText,
+    steps: Vec<TimedStep>,
+}
+
+impl<'g> Planner<'g> {
+    fn change(&mut self, change: &Change) -> Result<(), ChangeError> {
+        match change {
+            Change::AddRule { scope, action, name, until, note } => {
+                let (scope, name, note) = (scope.clone(), name.clone(), note.clone());
+                self.add_rule(OwnRule { scope, action: *action, name, until: *until, note })
+            }
+            Change::RemoveRule { scope, action, name } => self.remove_rule(scope, *action, name),
+            Change::SetLevel(scope, level) => {
+                self.set(scope, None, "level", level.map(|level| Level::as_str(level).into()))
+            }
+            Change::SetLog(scope, detail) => {
+                self.set(scope, None, "log", detail.map(|detail| log_word(detail).into()))
+            }
+            Change::SwitchList(scope, list, on) => self.switch_list(scope, list, *on),
+            Change::SwitchCompany(scope, slug, switch) => self.switch_company(scope, slug, *switch),
+            Change::RenameDevice(device, name) => self.rename(*device, name),
+            Change::ForgetDevice(device) => self.forget(*device),
+            Change::Pause(scope, until) => self.pause(scope, *until),
+            Change::Resume(scope) => self.resume(scope),
+        }
+    }
+
+    fn add_rule(&mut self, mut rule: OwnRule) -> Result<(), ChangeError> {
+        if rule.name.as_ref().is_root() {
+            return Err(ChangeError::Invalid("a rule cannot stand for every name".into()));
+        }
+        let note = rule.note.as_deref().map(check_note).transpose();
+        rule.note = note.map_err(ChangeError::Invalid)?.filter(|note| !note.is_empty());
+        match rule.until {
+            Some(until) => self.add_timed(rule, until),
+            None => self.add_standing(rule),
+        }
+    }
+
+    fn add_timed(&mut self, rule: OwnRule, until: i64) -> Result<(), ChangeError> {
+        self.scope_exists(&rule.scope)?;
+        if until <= self.ground.now {
+            return Err(ChangeError::Invalid("the rule's end has passed already".into()));
+        }
+        if rule.action == Action::Block {
+            // Allow wins among rules of one name and scope, so a block beside it would do nothing.
+            if self.stands(&rule.scope, Action::Allow, &rule.name) {
+                return Err(ChangeError::Invalid(format!(
+                    "`allow {} for {}` stands and wins; take that rule away first",
+                    rule.name, rule.scope
+                )));
+            }
+            self.drop_timed(&rule.scope, Action::Allow, &rule.name);
+        }
+        self.steps.push(TimedStep::PutRule(rule));
+        Ok(())
+    }
+
+    /// Adds a rule to the file; it takes the place of others of the same name and scope.
+    fn add_standing(&mut self, rule: OwnRule) -> Result<(), ChangeError> {
+        self.entry(&rule.scope)?;
+        if !self.ground.standing.rules.contains(&rule) {
+            for action in [Action::Allow, Action::Block] {
+                self.text.remove_rule(&rule.scope, action, &rule.name)?;
+            }
+            self.text.add_rule(&rule)?;
+        }
+        for action in [Action::Allow, Action::Block] {
+            self.drop_timed(&rule.scope, action, &rule.name);
+        }
+        Ok(())
+    }
+
+    fn remove_rule(
+        &mut self,
+        scope: &Scope,
+        action: Action,
+        name: &DomainName,
+    ) -> Result<(), ChangeError> {
+        if self.stands(scope, action, name) {
+            self.text.remove_rule(scope, action, name)?;
+        } else if !self.is_timed(scope, action, name) {
+            let (scope, name) = (scope.clone(), name.clone());
+            let rule = OwnRule { scope, action, name, until: None, note: None };
+            return Err(ChangeError::NotFound(format!("there is no rule `{}`", rule.text())));
+        }
+        self.drop_timed(scope, action, name);
+        Ok(())
+    }
+
+    fn switch_list(
+        &mut self,
+        scope: &Scope,
+        list: &ListName,
+        on: Option<bool>,
+    ) -> Result<(), ChangeError> {
+        let shipped = self.ground.known.lists.iter();
+        let own = self.ground.standing.lists.iter().map(|own| (&own.name, own.kind));
+        let all = shipped.map(|(name, kind)| (name, *kind)).chain(own);
+        match all.clone().find(|(name, _)| *name == list) {
+            Some((_, ListKind::Ban)) => {
+                let slug = list.as_str().trim_start_matches("ban-");
+                Err(ChangeError::Invalid(format!(
+                    "`{list}` is a company ban; use `company block {slug}` or `company allow {slug}`"
+                )))
+            }
+            Some(_) => self.set(scope, Some("lists"), list.as_str(), on.map(Value::from)),
+            None => Err(unknown("list", list.as_str(), &mut all.map(|(name, _)| name.as_str()))),
+        }
+    }
+
+    fn switch_company(
+        &mut self,
+        scope: &Scope,
+        slug: &str,
+        switch: Option<CompanySwitch>,
+    ) -> Result<(), ChangeError> {
+        let known = self.ground.known;
+        if !known.companies.iter().any(|company| company == slug) {
+            let mut companies = known.companies.iter().map(String::as_str);
+            return Err(unknown("company", slug, &mut companies));
+        }
+        if !known.can_ban(slug) {
+            return Err(ChangeError::Invalid(format!(
+                "`{slug}` runs no service of its own that could be banned; its trackers are \
+                 blocked by the levels"
+            )));
+        }
+        self.set(scope, Some("companies"), slug, switch.map(|switch| company_word(switch).into()))
+    }
+
+    fn rename(&mut self, device: DeviceId, to: &DeviceName) -> Result<(), ChangeError> {
+        let standing = self.ground.standing;
+        let entry = self.entry_of(device);
+        if standing.devices.iter().any(|other| other.name == *to && Some(to) != entry) {
+            return Err(ChangeError::Invalid(format!("another device is named `{to}`")));
+        }
+        if to.as_str() == "everyone" {
+            return Err(ChangeError::Invalid(
+                "`everyone` means all devices; choose another name".into(),
+            ));
+        }
+        if let Some(from) = entry.filter(|from| *from != to) {
+            self.text.rename_device(from, to)?;
+            self.steps.push(TimedStep::Rename(from.clone(), to.clone()));
+        }
+        if entry.is_none() {
+            let found = self.ground.devices.iter().find(|seen| seen.id == device);
+            let seen =
+                found.ok_or_else(|| ChangeError::NotFound("there is no such device".into()))?;
+            self.text.add_device(to, &addresses(seen)?)?;
+            if let Ok(from) = DeviceName::parse(&seen.name) {
+                self.steps.push(TimedStep::Rename(from, to.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, device: DeviceId) -> Result<(), ChangeError> {
+        if let Some(name) = self.entry_of(device) {
+            self.text.remove_device(name)?;
+            self.steps.push(TimedStep::Forget(name.clone()));
+            return Ok(());
+        }
+        let seen = self.ground.devices.iter().find(|seen| seen.id == device);
+        let name = seen.and_then(|seen| DeviceName::parse(&seen.name).ok());
+        self.steps.extend(name.map(TimedStep::Forget));
+        Ok(())
+    }
+
+    fn pause(&mut self, scope: &Scope, until: i64) -> Result<(), ChangeError> {
+        self.scope_exists(scope)?;
+        if until <= self.ground.now {
+            return Err(ChangeError::Invalid("the pause's end has passed already".into()));
+        }
+        self.steps.push(TimedStep::Pause(Pause { scope: scope.clone(), until }));
+        Ok(())
+    }
+
+    fn resume(&mut self, scope: &Scope) -> Result<(), ChangeError> {
+        let lasting = |pause: &&Pause| pause.scope == *scope && self.ground.now < pause.until;
+        if !self.ground.timed.pauses.iter().any(|pause| lasting(&pause)) {
+            return Err(ChangeError::NotFound(format!("there is no pause for {scope}")));
+        }
+        self.steps.push(TimedStep::Resume(scope.clone()));
+        Ok(())
+    }
+
+    /// Sets a key of a scope's entry; to take one away no entry is made.
+    fn set(
+        &mut self,
+        scope: &Scope,
+        table: Option<&str>,
+        key: &str,
+        value: Option<Value>,
+    ) -> Result<(), ChangeError> {
+        if value.is_some() {
+            self.entry(scope)?;
+        } else {
+            self.scope_exists(scope)?;
+        }
+        Ok(self.text.set(scope, table, key, value)?)
+    }
+
+    /// Makes sure that a scope has an entry: a device that nobody named gets one by its address.
+    fn entry(&mut self, scope: &Scope) -> Result<(), ChangeError> {
+        self.scope_exists(scope)?;
+        if let Scope::Device(name) = scope
+            && let Some(device) = self.unnamed(name)
+        {
+            self.text.add_device(name, &addresses(device)?)?;
+        }
+        Ok(())
+    }
+
+    fn scope_exists(&self, scope: &Scope) -> Result<(), ChangeError> {
+        let standing = self.ground.standing;
+        match scope {
+            Scope::Everyone => Ok(()),
+            Scope::Group(name) => {
+                let mut names = standing.groups.iter().map(|group| group.name.as_str());
+                let exists = names.clone().any(|group| group == name.as_str());
+                if exists { Ok(()) } else { Err(unknown("group", name.as_str(), &mut names)) }
+            }
+            Scope::Device(name) => {
+                let named = standing.devices.iter().any(|device| device.name == *name);
+                if named || self.unnamed(name).is_some() {
+                    return Ok(());
+                }
+                let mut names = standing.devices.iter().map(|device| device.name.as_str());
+                Err(unknown("device", name.as_str(), &mut names))
+            }
+        }
+    }
+
+    /// Returns the device of this name, which is its address, if the policy does not name it.
+    fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
+        let named = self.ground.standing.devices.iter().any(|device| device.name == *name);
+        let mut devices = self.ground.devices.iter();
+        devices.find(|device| !named && !device.named && device.name == name.as_str())
+    }
+
+    fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
+        let ground = self.ground;
+        let place = ground.ids.iter().position(|id| *id == device)?;
+        ground.standing.devices.get(place).map(|device| &device.name)
+    }
+
+    fn stands(&self, scope: &Scope, action: Action, name: &DomainName) -> bool {
+        has(&self.ground.standing.rules, scope, action, name)
+    }
+
+    fn is_timed(&self, scope: &Scope, action: Action, name: &DomainName) -> bool {
+        has(&self.ground.timed.rules, scope, action, name)
+    }
+
+    fn drop_timed(&mut self, scope: &Scope, action: Action, name: &DomainName) {
+        if self.is_timed(scope, action, name) {
+            self.steps.push(TimedStep::DropRule(scope.clone(), action, name.clone()));
+        }
+    }
+}
+
+fn has(rules: &[OwnRule], scope: &Scope, action: Action, name: &DomainName) -> bool {
+    rules.iter().any(|r| r.action == action && r.name == *name && r.scope == *scope)
+}
+
+/// Returns the addresses for a device's entry; one without a binding has its name for address.
+fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
+    if device.addresses.is_empty() {
+        let prefix = device.name.parse().map_err(ChangeError::Invalid)?;
+        return Ok(vec![prefix]);
+    }
+    Ok(device.addresses.iter().copied().map(Prefix::host).collect())
+}
+
+fn unknown<'n>(what: &str, name: &str, known: &mut dyn Iterator<Item = &'n str>) -> ChangeError {
+    let help = nearest(name, known).map(|help| format!("; {help}")).unwrap_or_default();
+    ChangeError::NotFound(format!("there is no {what} `{name}`{help}"))
+}
+
+impl From<EditError> for ChangeError {
+    fn from(error: EditError) -> ChangeError {
+        ChangeError::Invalid(error.to_string())
+    }
+}
