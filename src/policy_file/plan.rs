@@ -200,9 +200,8 @@ impl<'g> Planner<'g> {
             let seen =
                 found.ok_or_else(|| ChangeError::NotFound("there is no such device".into()))?;
             self.text.add_device(to, &addresses(seen)?)?;
-            if let Ok(from) = DeviceName::parse(&seen.name) {
-                self.steps.push(TimedStep::Rename(from, to.clone()));
-            }
+            let from = DeviceName::parse(&seen.name).ok().filter(|from| from != to);
+            self.steps.extend(from.map(|from| TimedStep::Rename(from, to.clone())));
         }
         Ok(())
     }
@@ -316,13 +315,18 @@ fn has(rules: &[OwnRule], scope: &Scope, action: Action, name: &DomainName) -> b
     rules.iter().any(|r| r.action == action && r.name == *name && r.scope == *scope)
 }
 
-/// Returns the addresses for a device's entry; one without a binding has its name for address.
+/// Returns the addresses for a device's entry; an unbound one may have its name for address.
 fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
-    if device.addresses.is_empty() {
-        let prefix = device.name.parse().map_err(ChangeError::Invalid)?;
-        return Ok(vec![prefix]);
+    if !device.addresses.is_empty() {
+        return Ok(device.addresses.iter().copied().map(Prefix::host).collect());
     }
-    Ok(device.addresses.iter().copied().map(Prefix::host).collect())
+    let address = device.name.parse().map_err(|_| {
+        let name = &device.name;
+        ChangeError::Invalid(format!(
+            "`{name}` has no address now by which policy.toml could name it"
+        ))
+    })?;
+    Ok(vec![address])
 }
 
 fn unknown<'n>(what: &str, name: &str, known: &mut dyn Iterator<Item = &'n str>) -> ChangeError {
@@ -333,5 +337,237 @@ fn unknown<'n>(what: &str, name: &str, known: &mut dyn Iterator<Item = &'n str>)
 impl From<EditError> for ChangeError {
     fn from(error: EditError) -> ChangeError {
         ChangeError::Invalid(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{GroupName, LogDetail};
+    use crate::policy_file::read;
+    use crate::policy_file::tests::{device, known, list, name};
+
+    const NOW: i64 = 1_000;
+    const TV: DeviceId = DeviceId(4);
+    const PHONE: DeviceId = DeviceId(9);
+    const LAPTOP: DeviceId = DeviceId(10);
+
+    const HOUSE: &str = "[[list]]\nname = \"mine\"\nfile = \"mine\"\n\n\
+        [[group]]\nname = \"Kids\"\n\n\
+        [[device]]\nname = \"TV\"\naddresses = [\"10.0.0.4\"]\n\n\
+        [[rule]]\naction = \"block\"\nname = \"x.com\"\ndevice = \"TV\"\n";
+
+    fn seen(id: DeviceId, text: &str, addresses: &[&str]) -> Device {
+        let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
+        let named = text == "TV";
+        Device { id, name: text.into(), named, addresses, first_seen: 0, last_seen: 0 }
+    }
+
+    fn planned_with(text: &str, timed: &Timed, change: &Change) -> Result<Plan, ChangeError> {
+        let ground = Ground {
+            text,
+            standing: &read("policy.toml", text, &known()).expect("it checks"),
+            timed,
+            ids: &[TV],
+            devices: &[
+                seen(TV, "TV", &["10.0.0.4"]),
+                seen(PHONE, "10.0.0.9", &["10.0.0.9", "fd00::9"]),
+                seen(LAPTOP, "fd00::10", &[]),
+            ],
+            known: &known(),
+            now: NOW,
+        };
+        plan(change, &ground)
+    }
+
+    fn planned(change: &Change) -> Result<Plan, ChangeError> {
+        planned_with(HOUSE, &Timed::default(), change)
+    }
+
+    fn standing(plan: &Plan) -> Standing {
+        let text = plan.text.as_ref().expect("a new text");
+        read("policy.toml", text, &known()).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+    }
+
+    fn tv() -> Scope {
+        Scope::Device(device("TV"))
+    }
+
+    fn phone() -> Scope {
+        Scope::Device(device("10.0.0.9"))
+    }
+
+    fn add(scope: Scope, action: Action, text: &str, until: Option<i64>) -> Change {
+        Change::AddRule { scope, action, name: name(text), until, note: None }
+    }
+
+    fn timed(scope: Scope, action: Action, text: &str) -> OwnRule {
+        OwnRule { scope, action, name: name(text), until: Some(NOW + 9), note: None }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_not_found_and_the_nearest_named() {
+        let group = |text| Scope::Group(GroupName::parse(text).expect("a name"));
+        let cases = [
+            (
+                Change::SetLevel(Scope::Device(device("TVs")), None),
+                "device `TVs`; did you mean `TV`?",
+            ),
+            (Change::SetLevel(group("Kid"), Some(Level::Off)), "group `Kid`; did you mean `Kids`?"),
+            (
+                Change::SwitchList(tv(), list("tracker"), None),
+                "list `tracker`; did you mean `trackers`?",
+            ),
+            (
+                Change::SwitchCompany(tv(), "tiktk".into(), None),
+                "company `tiktk`; did you mean `tiktok`?",
+            ),
+            (Change::Pause(group("Kid"), NOW + 1), "group `Kid`; did you mean `Kids`?"),
+            (Change::Resume(tv()), "pause for TV"),
+            (Change::RenameDevice(DeviceId(77), device("New")), "such device"),
+        ];
+        for (change, told) in cases {
+            match planned(&change) {
+                Err(ChangeError::NotFound(text)) => assert!(text.contains(told), "{text}"),
+                other => panic!("{change}: {other:?}"),
+            }
+        }
+        let change = Change::RemoveRule { scope: tv(), action: Action::Allow, name: name("x.com") };
+        let missing = planned(&change).expect_err("no such rule").to_string();
+        assert_eq!(missing, "there is no rule `allow x.com for TV`");
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_refused() {
+        let root = Change::AddRule {
+            scope: tv(),
+            action: Action::Block,
+            name: DomainName::root(),
+            until: None,
+            note: None,
+        };
+        let cases = [
+            root,
+            add(tv(), Action::Allow, "y.com", Some(NOW)),
+            Change::Pause(tv(), NOW),
+            Change::SwitchList(tv(), list("ban-tiktok"), Some(true)),
+            Change::SwitchCompany(tv(), "criteo".into(), Some(CompanySwitch::Ban)),
+            Change::RenameDevice(PHONE, device("TV")),
+            Change::RenameDevice(TV, device("everyone")),
+        ];
+        for change in cases {
+            let refused = planned(&change);
+            assert!(matches!(refused, Err(ChangeError::Invalid(_))), "{change}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_every_scope_are_set() {
+        let level = planned(&Change::SetLevel(tv(), Some(Level::Strict))).expect("planned");
+        assert_eq!(standing(&level).devices[0].part.level, Some(Level::Strict));
+        let log = planned(&Change::SetLog(Scope::Everyone, Some(LogDetail::Counts)));
+        assert_eq!(standing(&log.expect("planned")).everyone.log, Some(LogDetail::Counts));
+        let list_on = planned(&Change::SwitchList(tv(), list("mine"), Some(true)));
+        assert!(standing(&list_on.expect("planned")).devices[0].part.lists[&list("mine")]);
+        let kids = Scope::Group(GroupName::parse("Kids").expect("a name"));
+        let ban = Change::SwitchCompany(kids, "meta".into(), Some(CompanySwitch::Ban));
+        let ban = standing(&planned(&ban).expect("planned"));
+        assert_eq!(ban.groups[0].part.companies["meta"], CompanySwitch::Ban);
+    }
+
+    #[test]
+    fn a_change_to_what_is_already_so_changes_nothing() {
+        for change in [
+            add(tv(), Action::Block, "x.com", None),
+            Change::SetLevel(tv(), None),
+            Change::SetLevel(phone(), None),
+            Change::RenameDevice(TV, device("TV")),
+        ] {
+            let nothing = Plan { text: None, steps: Vec::new() };
+            assert_eq!(planned(&change).expect("planned"), nothing, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_nobody_named_gets_an_entry_by_its_address() {
+        let level = planned(&Change::SetLevel(phone(), Some(Level::Off))).expect("planned");
+        let entry = &standing(&level).devices[1];
+        assert_eq!((entry.name.as_str(), entry.part.level), ("10.0.0.9", Some(Level::Off)));
+        assert_eq!(entry.addresses.len(), 2);
+        let laptop = Scope::Device(device("fd00::10"));
+        let rule = planned(&add(laptop.clone(), Action::Block, "x.com", None)).expect("planned");
+        let standing = standing(&rule);
+        assert_eq!(standing.devices[1].addresses[0].to_string(), "fd00::10");
+        assert_eq!(standing.rules[1].scope, laptop);
+    }
+
+    #[test]
+    fn pauses_and_timed_rules_leave_the_file_alone() {
+        for change in [
+            Change::Pause(phone(), NOW + 5),
+            Change::Pause(Scope::Everyone, NOW + 5),
+            add(phone(), Action::Allow, "x.com", Some(NOW + 5)),
+            add(tv(), Action::Block, "y.com", Some(NOW + 5)),
+        ] {
+            let plan = planned(&change).expect("planned");
+            assert_eq!((plan.text, plan.steps.len()), (None, 1), "{change}");
+        }
+    }
+
+    #[test]
+    fn a_standing_rule_takes_the_place_of_its_opposite() {
+        let allow_for_now = timed(tv(), Action::Block, "x.com");
+        let before = Timed { rules: vec![allow_for_now.clone()], pauses: Vec::new() };
+        let change = add(tv(), Action::Allow, "x.com", None);
+        let plan = planned_with(HOUSE, &before, &change).expect("planned");
+        let rules = standing(&plan).rules;
+        assert_eq!((rules.len(), rules[0].action), (1, Action::Allow));
+        assert_eq!(plan.steps, [TimedStep::DropRule(tv(), Action::Block, name("x.com"))]);
+    }
+
+    #[test]
+    fn a_timed_block_is_not_made_where_an_allow_would_win() {
+        let text = HOUSE.replace("\"block\"", "\"allow\"");
+        let change = add(tv(), Action::Block, "x.com", Some(NOW + 5));
+        let refused = planned_with(&text, &Timed::default(), &change).expect_err("refused");
+        assert!(refused.to_string().contains("`allow x.com for TV` stands"), "{refused}");
+        let before = Timed { rules: vec![timed(tv(), Action::Allow, "y.com")], pauses: Vec::new() };
+        let change = add(tv(), Action::Block, "y.com", Some(NOW + 5));
+        let plan = planned_with(HOUSE, &before, &change).expect("planned");
+        assert_eq!(plan.steps[0], TimedStep::DropRule(tv(), Action::Allow, name("y.com")));
+        assert_eq!(plan.steps.len(), 2);
+    }
+
+    #[test]
+    fn a_rule_is_removed_wherever_it_is() {
+        let remove =
+            |text| Change::RemoveRule { scope: tv(), action: Action::Block, name: name(text) };
+        let plan = planned(&remove("x.com")).expect("planned");
+        assert_eq!((standing(&plan).rules.len(), plan.steps.len()), (0, 0));
+        let before = Timed { rules: vec![timed(tv(), Action::Block, "y.com")], pauses: Vec::new() };
+        let plan = planned_with(HOUSE, &before, &remove("y.com")).expect("planned");
+        assert_eq!((plan.text, plan.steps.len()), (None, 1));
+    }
+
+    #[test]
+    fn devices_are_renamed_and_forgotten_with_all_that_is_theirs() {
+        let plan = planned(&Change::RenameDevice(TV, device("Big TV"))).expect("planned");
+        assert_eq!(standing(&plan).rules[0].scope, Scope::Device(device("Big TV")));
+        assert_eq!(plan.steps, [TimedStep::Rename(device("TV"), device("Big TV"))]);
+        let plan = planned(&Change::RenameDevice(PHONE, device("Phone"))).expect("planned");
+        assert_eq!(standing(&plan).devices[1].name, device("Phone"));
+        assert_eq!(plan.steps, [TimedStep::Rename(device("10.0.0.9"), device("Phone"))]);
+        let plan = planned(&Change::ForgetDevice(TV)).expect("planned");
+        assert_eq!((standing(&plan).devices.len(), standing(&plan).rules.len()), (0, 0));
+        let plan = planned(&Change::ForgetDevice(PHONE)).expect("planned");
+        assert_eq!((plan.text, plan.steps), (None, vec![TimedStep::Forget(device("10.0.0.9"))]));
+    }
+
+    #[test]
+    fn a_pause_that_has_ended_cannot_be_resumed() {
+        let pause = |until| Timed { pauses: vec![Pause { scope: tv(), until }], rules: Vec::new() };
+        let resume = |timed| planned_with(HOUSE, &timed, &Change::Resume(tv()));
+        assert_eq!(resume(pause(NOW + 1)).expect("planned").steps, [TimedStep::Resume(tv())]);
+        assert!(matches!(resume(pause(NOW)), Err(ChangeError::NotFound(_))));
     }
 }
