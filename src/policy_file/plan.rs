@@ -329,7 +329,7 @@ fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
     Ok(vec![address])
 }
 
-fn unknown<'n>(what: &str, name: &str, known: &mut dyn Iterator<Item = &'n str>) -> ChangeError {
+fn unknown(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> ChangeError {
     let help = nearest(name, known).map(|help| format!("; {help}")).unwrap_or_default();
     ChangeError::NotFound(format!("there is no {what} `{name}`{help}"))
 }

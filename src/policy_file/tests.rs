@@ -146,7 +146,7 @@ mod reading {
     fn scopes_are_read() {
         let house = checked(HOUSE);
         assert_eq!(house.everyone.level, Some(Level::Standard));
-        assert_eq!(house.everyone.lists[&list("neodev")], true);
+        assert!(house.everyone.lists[&list("neodev")]);
         assert_eq!(house.levels[&Level::Strict].add, [list("neodev")]);
         assert_eq!(house.levels[&Level::Strict].remove, [list("encrypted-dns")]);
         let kids = &house.groups[0];
@@ -155,8 +155,8 @@ mod reading {
         let tv = &house.devices[0];
         assert_eq!(tv.groups, [GroupName::parse("Kids").expect("a name")]);
         assert_eq!(tv.addresses[1].to_string(), "fd00::/64");
-        assert_eq!(tv.part.lists[&list("trackers")], false);
-        assert_eq!(house.devices[1].part.lists[&list("encrypted-dns")], true);
+        assert!(!tv.part.lists[&list("trackers")]);
+        assert!(house.devices[1].part.lists[&list("encrypted-dns")]);
     }
 
     #[test]
@@ -379,10 +379,10 @@ mod editing {
     fn changes(old: &str, new: &str) -> Vec<String> {
         let (mut olds, mut news): (Vec<&str>, Vec<&str>) =
             (old.split('\n').collect(), new.split('\n').collect());
-        while olds.first().is_some() && olds.first() == news.first() {
+        while !olds.is_empty() && olds.first() == news.first() {
             (_, _) = (olds.remove(0), news.remove(0));
         }
-        while olds.last().is_some() && olds.last() == news.last() {
+        while !olds.is_empty() && olds.last() == news.last() {
             (_, _) = (olds.pop(), news.pop());
         }
         let gone = olds.iter().map(|line| format!("-{line}"));
