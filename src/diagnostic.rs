@@ -77,7 +77,9 @@ impl<'t> Reader<'t> {
         match deserialize::<T>(good, span.clone()) {
             Ok(value) => Some(value),
             Err(error) => {
-                if self.problems.len() == before || is_missing(&error) {
+                // A key that is there but wrong has had its problem.
+                let absent = missing_key(&error).is_some_and(|key| entry(table, key).is_none());
+                if self.problems.len() == before || absent {
                     self.toml_problem(&error, span);
                 }
                 None
@@ -211,7 +213,11 @@ fn deserialize<T: DeserializeOwned>(
 }
 
 fn is_missing(error: &toml::de::Error) -> bool {
-    error.message().starts_with("missing field")
+    missing_key(error).is_some()
+}
+
+fn missing_key(error: &toml::de::Error) -> Option<&str> {
+    error.message().strip_prefix("missing field `")?.split('`').next()
 }
 
 /// Returns the known word that is most like `name`, as a question.

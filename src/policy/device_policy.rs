@@ -1,6 +1,11 @@
 //! What binds one device: masks over the lists, own rules by scope, pauses.
 
-use crate::model::{Level, ListMask, LogDetail, Moment, NameHashes, Verdict};
+use std::sync::Arc;
+
+use super::OwnRules;
+use crate::model::{
+    Action, Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict,
+};
 use crate::sinkhole::BlockingMode;
 
 /// A verdict, and whether it is carried out.
@@ -15,47 +20,258 @@ pub struct Decision {
     pub own: bool,
 }
 
-/// What binds one device at this edition.
+/// What binds one device at this edition; devices alike share one.
 #[derive(Debug)]
-pub struct DevicePolicy {}
+pub struct DevicePolicy {
+    pub(super) level: Level,
+    pub(super) log: LogDetail,
+    /// Lists whose matches are blocked.
+    pub(super) lists: ListMask,
+    /// At level off: lists whose matches are only noted.
+    pub(super) shadow: ListMask,
+    pub(super) bans: ListMask,
+    /// Narrow scope first; scopes without a rule are left out.
+    pub(super) own: Box<[Arc<OwnRules>]>,
+    /// The latest end of all pauses that bind this device, seconds since 1970.
+    pub(super) paused_until: Option<i64>,
+    pub(super) blocking: Arc<BlockingMode>,
+    /// By `ListId`: the list that people are told of, which for a part is the whole.
+    pub(super) told: Arc<[ListId]>,
+}
 
 impl DevicePolicy {
     /// Decides on a name (or an alias target): own rules by scope, bans, then lists.
     ///
     /// `found` are the lists that match it. Allocates nothing.
     pub fn decide(&self, hashes: &NameHashes, found: ListMask, now: Moment) -> Decision {
-        let _ = (hashes, found, now);
-        todo!()
+        let seconds = now.unix_seconds();
+        let own = self.own.iter().find_map(|rules| rules.find(hashes, seconds));
+        let (verdict, off) = match own {
+            Some((Action::Allow, rule)) => (Verdict::Allow(Reason::Rule(rule)), false),
+            Some((Action::Block, rule)) => (Verdict::Block(Reason::Rule(rule)), false),
+            None => self.judge(found),
+        };
+        let paused = self.paused_until.is_some_and(|until| seconds < until);
+        Decision {
+            verdict,
+            lifted: matches!(verdict, Verdict::Block(_)) && (off || paused),
+            own: matches!(verdict, Verdict::Allow(_)),
+        }
+    }
+
+    /// Returns the verdict of bans and lists, and whether level off lifts it.
+    fn judge(&self, found: ListMask) -> (Verdict, bool) {
+        if let Some(ban) = found.intersection(self.bans).first() {
+            return (Verdict::Block(Reason::Ban(ban)), false);
+        }
+        if let Some(list) = found.intersection(self.lists).first() {
+            return (Verdict::Block(Reason::List(self.told(list))), false);
+        }
+        match found.intersection(self.shadow).first() {
+            Some(list) => (Verdict::Block(Reason::List(self.told(list))), true),
+            None => (Verdict::None, false),
+        }
+    }
+
+    fn told(&self, list: ListId) -> ListId {
+        self.told.get(usize::from(list.0)).copied().unwrap_or(list)
     }
 
     /// Returns how blocked queries are answered.
     pub fn blocking(&self) -> &BlockingMode {
-        todo!()
+        &self.blocking
     }
 
     /// Returns what may be recorded.
     pub fn log_detail(&self) -> LogDetail {
-        todo!()
+        self.log
     }
 
     /// Returns the level in force.
     pub fn level(&self) -> Level {
-        todo!()
+        self.level
     }
 
     /// Returns the lists of the subscribed tier that bind this device.
     pub fn lists(&self) -> ListMask {
-        todo!()
+        self.lists
     }
 
     /// Returns the company bans that bind this device.
     pub fn bans(&self) -> ListMask {
-        todo!()
+        self.bans
     }
 
     /// Returns until when (seconds since 1970) this device is paused, if it is at `now`.
     pub fn paused_until(&self, now: Moment) -> Option<i64> {
-        let _ = now;
-        todo!()
+        self.paused_until.filter(|&until| now.unix_seconds() < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DomainName, HashSeed, RuleId};
+
+    const SEED: HashSeed = HashSeed([7, 9]);
+    const END: i64 = 1_000;
+    const TRACKERS: ListId = ListId(0);
+    const HARMLESS: ListId = ListId(1);
+    const STRICT: ListId = ListId(2);
+    const BAN: ListId = ListId(3);
+
+    fn mask(lists: &[ListId]) -> ListMask {
+        lists.iter().copied().collect()
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment { wall: seconds * 1_000_000, monotonic: 0 }
+    }
+
+    fn hashes(name: &str) -> NameHashes {
+        NameHashes::of(DomainName::parse(name).expect("a name").as_ref(), SEED)
+    }
+
+    /// Rules as `allow x.com` or `block x.com until 5`, numbered from `first`.
+    fn scope(first: u32, rules: &[&str]) -> Arc<OwnRules> {
+        let mut own = OwnRules::default();
+        for (number, text) in (first..).zip(rules) {
+            let words: Vec<&str> = text.split(' ').collect();
+            let action = if words[0] == "allow" { Action::Allow } else { Action::Block };
+            let until = words.get(3).map(|end| end.parse().expect("seconds"));
+            own.insert(hashes(words[1]).whole().expect("no root"), action, RuleId(number), until);
+        }
+        Arc::new(own)
+    }
+
+    fn policy(lists: &[ListId], bans: &[ListId], own: Vec<Arc<OwnRules>>) -> DevicePolicy {
+        DevicePolicy {
+            level: Level::Standard,
+            log: LogDetail::Full,
+            lists: mask(lists),
+            shadow: ListMask::EMPTY,
+            bans: mask(bans),
+            own: own.into(),
+            paused_until: None,
+            blocking: Arc::default(),
+            told: Arc::new([TRACKERS, TRACKERS, STRICT, BAN]),
+        }
+    }
+
+    fn block(reason: Reason) -> Verdict {
+        Verdict::Block(reason)
+    }
+
+    fn rule(number: u32) -> Reason {
+        Reason::Rule(RuleId(number))
+    }
+
+    #[test]
+    fn precedence_is_own_rules_by_scope_then_bans_then_lists() {
+        let device = scope(10, &["allow cdn.x.com", "block x.com"]);
+        let kids = scope(20, &["block y.com", "allow z.com"]);
+        let everyone = scope(30, &["allow y.com", "block z.com", "allow w.com", "block v.com"]);
+        let policy = policy(&[TRACKERS, STRICT], &[BAN], vec![device, kids, everyone]);
+        let none = Verdict::None;
+        let cases: [(&str, &[ListId], Verdict); 15] = [
+            ("a.cdn.x.com", &[], Verdict::Allow(rule(10))),
+            ("a.cdn.x.com", &[TRACKERS, BAN], Verdict::Allow(rule(10))),
+            ("x.com", &[], block(rule(11))),
+            ("other.x.com", &[], block(rule(11))),
+            ("notx.com", &[], none),
+            ("y.com", &[], block(rule(20))),
+            ("a.z.com", &[BAN], Verdict::Allow(rule(21))),
+            ("w.com", &[TRACKERS, BAN], Verdict::Allow(rule(32))),
+            ("v.com", &[TRACKERS], block(rule(33))),
+            ("u.com", &[BAN, TRACKERS], block(Reason::Ban(BAN))),
+            ("u.com", &[STRICT, TRACKERS], block(Reason::List(TRACKERS))),
+            ("u.com", &[STRICT], block(Reason::List(STRICT))),
+            ("u.com", &[HARMLESS], none),
+            ("u.com", &[ListId(200)], none),
+            ("com", &[], none),
+        ];
+        for (name, found, verdict) in cases {
+            let decision = policy.decide(&hashes(name), mask(found), at(0));
+            assert_eq!(decision.verdict, verdict, "{name} on {found:?}");
+            assert!(!decision.lifted, "{name}");
+            assert_eq!(decision.own, matches!(verdict, Verdict::Allow(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn within_a_scope_the_longest_name_wins_and_allow_on_a_tie() {
+        let rules =
+            scope(1, &["block com", "allow x.com", "block a.x.com", "block t.com", "allow t.com"]);
+        let policy = policy(&[], &[], vec![rules]);
+        let verdict = |name| policy.decide(&hashes(name), ListMask::EMPTY, at(0)).verdict;
+        assert_eq!(verdict("b.a.x.com"), block(rule(3)));
+        assert_eq!(verdict("b.x.com"), Verdict::Allow(rule(2)));
+        assert_eq!(verdict("y.com"), block(rule(1)));
+        assert_eq!(verdict("t.com"), Verdict::Allow(rule(5)));
+        assert_eq!(verdict("org"), Verdict::None);
+    }
+
+    #[test]
+    fn an_ended_rule_leaves_the_word_to_shorter_names_and_wider_scopes() {
+        let device = scope(1, &["allow a.x.com until 1000", "block x.com until 2000"]);
+        let everyone = scope(9, &["allow x.com"]);
+        let policy = policy(&[], &[], vec![device, everyone]);
+        let verdict =
+            |seconds| policy.decide(&hashes("a.x.com"), ListMask::EMPTY, at(seconds)).verdict;
+        assert_eq!(verdict(999), Verdict::Allow(rule(1)));
+        assert_eq!(verdict(1_000), block(rule(2)));
+        assert_eq!(verdict(2_000), Verdict::Allow(rule(9)));
+    }
+
+    #[test]
+    fn a_pause_lifts_every_block_until_its_end_and_no_allow() {
+        let own = scope(1, &["block own.com", "allow good.com"]);
+        let policy =
+            DevicePolicy { paused_until: Some(END), ..policy(&[TRACKERS], &[BAN], vec![own]) };
+        let cases: [(&str, &[ListId]); 3] =
+            [("own.com", &[]), ("x.com", &[BAN]), ("x.com", &[TRACKERS])];
+        for (name, found) in cases {
+            let during = policy.decide(&hashes(name), mask(found), at(END - 1));
+            assert!(matches!(during.verdict, Verdict::Block(_)) && during.lifted, "{name}");
+            let after = policy.decide(&hashes(name), mask(found), at(END));
+            assert!(matches!(after.verdict, Verdict::Block(_)) && !after.lifted, "{name}");
+        }
+        let allowed = policy.decide(&hashes("good.com"), mask(&[TRACKERS]), at(0));
+        assert!(!allowed.lifted && allowed.own);
+        assert!(!policy.decide(&hashes("free.com"), ListMask::EMPTY, at(0)).lifted);
+        assert_eq!(policy.paused_until(at(END - 1)), Some(END));
+        assert_eq!(policy.paused_until(at(END)), None);
+    }
+
+    #[test]
+    fn level_off_lifts_lists_and_neither_bans_nor_own_rules() {
+        let own = scope(1, &["block own.com"]);
+        let policy = DevicePolicy {
+            level: Level::Off,
+            shadow: mask(&[TRACKERS]),
+            ..policy(&[], &[BAN], vec![own])
+        };
+        let listed = policy.decide(&hashes("x.com"), mask(&[TRACKERS]), at(0));
+        assert_eq!((listed.verdict, listed.lifted), (block(Reason::List(TRACKERS)), true));
+        let strict = policy.decide(&hashes("x.com"), mask(&[STRICT]), at(0));
+        assert_eq!(strict.verdict, Verdict::None);
+        let banned = policy.decide(&hashes("x.com"), mask(&[TRACKERS, BAN]), at(0));
+        assert_eq!((banned.verdict, banned.lifted), (block(Reason::Ban(BAN)), false));
+        let ruled = policy.decide(&hashes("own.com"), mask(&[TRACKERS]), at(0));
+        assert_eq!((ruled.verdict, ruled.lifted), (block(rule(1)), false));
+    }
+
+    #[test]
+    fn a_match_of_the_part_is_told_as_the_whole_list() {
+        let policy = policy(&[HARMLESS], &[], Vec::new());
+        let decision = policy.decide(&hashes("x.com"), mask(&[HARMLESS]), at(0));
+        assert_eq!(decision.verdict, block(Reason::List(TRACKERS)));
+    }
+
+    #[test]
+    fn the_root_meets_no_own_rule() {
+        let policy = policy(&[], &[], vec![scope(1, &["block com"])]);
+        let root = NameHashes::of(DomainName::root().as_ref(), SEED);
+        assert_eq!(policy.decide(&root, ListMask::EMPTY, at(0)).verdict, Verdict::None);
     }
 }

@@ -1,15 +1,122 @@
 //! Own rules of one scope: a small layer that changes without touching the lists.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use crate::model::{Action, NameHashes, RuleId};
 
-/// Rules of one scope by the hash of their names.
+/// Rules of one scope by the keyed hash of their names.
 #[derive(Debug, Default)]
-pub struct OwnRules {}
+pub struct OwnRules(HashMap<u64, Both, BuildHasherDefault<Spread>>);
+
+/// The rules of one name.
+#[derive(Debug, Default)]
+struct Both {
+    allow: Option<Standing>,
+    block: Option<Standing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    rule: RuleId,
+    /// Seconds since 1970; `i64::MAX`: it has no end.
+    until: i64,
+}
 
 impl OwnRules {
     /// Returns what the rule with the longest name says, allow on a tie; ended ones do not count.
     pub fn find(&self, hashes: &NameHashes, unix_seconds: i64) -> Option<(Action, RuleId)> {
-        let _ = (hashes, unix_seconds);
-        todo!()
+        let lasting = |rule: Option<Standing>| rule.filter(|rule| unix_seconds < rule.until);
+        hashes.as_slice().iter().find_map(|hash| {
+            let both = self.0.get(hash)?;
+            let allow = lasting(both.allow).map(|rule| (Action::Allow, rule.rule));
+            allow.or_else(|| lasting(both.block).map(|rule| (Action::Block, rule.rule)))
+        })
+    }
+
+    /// Adds a rule for the name of this hash; of two alike the one that lasts longer stays.
+    pub(super) fn insert(&mut self, hash: u64, action: Action, rule: RuleId, until: Option<i64>) {
+        let both = self.0.entry(hash).or_default();
+        let slot = match action {
+            Action::Allow => &mut both.allow,
+            Action::Block => &mut both.block,
+        };
+        let until = until.unwrap_or(i64::MAX);
+        if slot.is_none_or(|old| old.until < until) {
+            *slot = Some(Standing { rule, until });
+        }
+    }
+}
+
+/// 2^64 divided by the golden ratio, odd.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A hasher for keys that are hashes already, or small numbers of ours.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(SPREAD);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: the table looks at the highest bits, which small numbers leave zero.
+        self.0 = u64::from(number).wrapping_mul(SPREAD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DomainName, HashSeed};
+
+    fn hashes(name: &str) -> NameHashes {
+        NameHashes::of(DomainName::parse(name).expect("a name").as_ref(), HashSeed([1, 2]))
+    }
+
+    fn whole(name: &str) -> u64 {
+        hashes(name).whole().expect("not the root")
+    }
+
+    #[test]
+    fn of_two_rules_alike_the_longer_lasting_one_counts() {
+        for ends in [[Some(5), None], [None, Some(5)]] {
+            let mut rules = OwnRules::default();
+            for until in ends {
+                rules.insert(whole("x.com"), Action::Block, RuleId(1), until);
+            }
+            assert_eq!(rules.find(&hashes("x.com"), 9), Some((Action::Block, RuleId(1))));
+        }
+    }
+
+    #[test]
+    fn an_ended_allow_uncovers_the_block_of_the_same_name() {
+        let mut rules = OwnRules::default();
+        rules.insert(whole("x.com"), Action::Allow, RuleId(1), Some(5));
+        rules.insert(whole("x.com"), Action::Block, RuleId(2), None);
+        assert_eq!(rules.find(&hashes("a.x.com"), 4), Some((Action::Allow, RuleId(1))));
+        assert_eq!(rules.find(&hashes("a.x.com"), 5), Some((Action::Block, RuleId(2))));
+    }
+
+    #[test]
+    fn small_numbers_are_spread_over_the_highest_bits() {
+        let top = |number: u32| {
+            let mut spread = Spread::default();
+            spread.write_u32(number);
+            spread.finish() >> 57
+        };
+        let distinct: std::collections::HashSet<u64> = (0..128).map(top).collect();
+        assert!(distinct.len() > 100, "{}", distinct.len());
     }
 }

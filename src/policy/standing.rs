@@ -8,8 +8,11 @@ use crate::model::{Action, DeviceName, DomainName, GroupName, Level, ListName, L
 use crate::sinkhole::BlockingMode;
 use crate::zones::LocalNames;
 
-/// `policy.toml`, checked whole.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Seconds that a blocked answer may be kept, unless `policy.toml` says otherwise.
+const BLOCKED_TTL: u32 = 10;
+
+/// `policy.toml`, checked whole; the default is what an empty file says.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// What binds everyone.
     pub everyone: Part,
@@ -19,7 +22,7 @@ pub struct Standing {
     pub groups: Vec<GroupPart>,
     /// Devices.
     pub devices: Vec<DevicePart>,
-    /// Own rules without an end.
+    /// Own rules of the file; those with an end that API and CLI make are in [`Timed`].
     pub rules: Vec<OwnRule>,
     /// Lists of the owner's.
     pub lists: Vec<FileList>,
@@ -29,6 +32,22 @@ pub struct Standing {
     pub blocking: BlockingMode,
     /// Seconds that a blocked answer may be kept.
     pub blocked_ttl: u32,
+}
+
+impl Default for Standing {
+    fn default() -> Standing {
+        Standing {
+            everyone: Part::default(),
+            levels: BTreeMap::new(),
+            groups: Vec::new(),
+            devices: Vec::new(),
+            rules: Vec::new(),
+            lists: Vec::new(),
+            local: LocalNames::default(),
+            blocking: BlockingMode::default(),
+            blocked_ttl: BLOCKED_TTL,
+        }
+    }
 }
 
 /// What a level holds more or less than the program's definition.
@@ -115,4 +134,28 @@ pub struct Timed {
     pub pauses: Vec<Pause>,
     /// Own rules with an end.
     pub rules: Vec<OwnRule>,
+}
+
+impl OwnRule {
+    /// Returns the rule as people read it: `block example.com for TV`.
+    pub fn text(&self) -> String {
+        format!("{} {} for {}", action_word(self.action), self.name, self.scope)
+    }
+}
+
+/// Returns the word for an action, in files and databases.
+pub fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allow",
+        Action::Block => "block",
+    }
+}
+
+/// Returns the kind of a scope and its name, which for everyone is empty.
+pub fn scope_words(scope: &Scope) -> (&'static str, &str) {
+    match scope {
+        Scope::Device(name) => ("device", name.as_str()),
+        Scope::Group(name) => ("group", name.as_str()),
+        Scope::Everyone => ("everyone", ""),
+    }
 }

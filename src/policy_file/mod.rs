@@ -7,82 +7,51 @@ use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::diagnostic::Problems;
 use crate::lists::{ListReport, Lists};
-use crate::model::{
-    Action, DeviceId, DeviceName, DomainName, Legend, Level, ListName, LogDetail, Scope,
-};
-use crate::policy::{CompanySwitch, LivePolicy, Standing, Timed};
+use crate::model::{DeviceId, DeviceName, Legend};
+use crate::policy::{Effective, LivePolicy, Standing, Timed};
 use crate::storage::{Database, StorageError};
 
-/// One change of the policy, as API and CLI ask for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Makes an own rule; with an end it goes to `state.db`, else to policy.toml.
-    AddRule {
-        /// Whom it binds.
-        scope: Scope,
-        /// What it does.
-        action: Action,
-        /// The name.
-        name: DomainName,
-        /// Its end, seconds since 1970.
-        until: Option<i64>,
-        /// Why.
-        note: Option<String>,
-    },
-    /// Takes an own rule away, standing or timed.
-    RemoveRule {
-        /// Whom it bound.
-        scope: Scope,
-        /// What it did.
-        action: Action,
-        /// The name.
-        name: DomainName,
-    },
-    /// Sets a level; `None` leaves it to wider scopes.
-    SetLevel(Scope, Option<Level>),
-    /// Switches a list; `None` leaves it to wider scopes.
-    SwitchList(Scope, ListName, Option<bool>),
-    /// Bans a company or lifts a ban; `None` leaves it to wider scopes.
-    SwitchCompany(Scope, String, Option<CompanySwitch>),
-    /// Sets what is recorded.
-    SetLog(Scope, Option<LogDetail>),
-    /// Names a device; gives one that has no entry an entry with its addresses.
-    RenameDevice(DeviceId, DeviceName),
-    /// Removes a device's entry with its rules and pauses.
-    ForgetDevice(DeviceId),
-    /// Lifts blocking until a time, seconds since 1970.
-    Pause(Scope, i64),
-    /// Ends a pause.
-    Resume(Scope),
-}
+mod change;
+mod checker;
+mod disk;
+mod edit;
+mod edition;
+mod entries;
+mod form;
+mod keeper;
+mod plan;
+mod revisions;
+mod text;
+mod timed;
+mod tree;
+mod watch;
 
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// Something it names does not exist.
-    #[error("{0}")]
-    NotFound(String),
-    /// It cannot be right.
-    #[error("{0}")]
-    Invalid(String),
-    /// policy.toml cannot be written by us.
-    #[error("policy.toml is managed elsewhere: {0}; pauses and rules with an end still work")]
-    ReadOnly(String),
-    /// policy.toml has changed since and does not check: mend it first.
-    #[error("policy.toml does not check, so nothing was changed:\n{0}")]
-    Broken(Problems),
-    /// The file changed between reading and writing.
-    #[error("policy.toml was changed by somebody else at the same moment; try again")]
-    Conflict,
-    /// The disk or database failed.
-    #[error("{0}")]
-    Storage(String),
-}
+pub use change::{Change, ChangeError};
+pub use checker::Known;
+pub use revisions::Revision;
+pub use text::read;
+pub use watch::Watching;
+
+use change::{company_word, log_word};
+use checker::{Checker, names_of};
+use disk::{Disk, WriteError, revision_of};
+use edit::{EditError, PolicyText};
+use edition::{Draft, assemble, at_header, list_notices, load, named_devices, zones};
+use entries::check_note;
+use form::{
+    Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
+    RuleForm, Text, ZoneForm,
+};
+use keeper::Keeper;
+use plan::{Ground, plan};
+use revisions::Revisions;
+use timed::{TimedStep, TimedStore};
+use tree::{Held, entries, entry_mut, scope, scope_mut};
 
 /// What a reload did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
-    /// Whether another policy or other lists are in force now.
+    /// Whether another edition is in force now: the policy changed, or the lists were loaded anew.
     pub changed: bool,
     /// Notices about lists that were held back.
     pub notices: Vec<String>,
@@ -106,82 +75,102 @@ pub struct Parts {
 
 /// Keeps the policy: a handle that is cheap to clone.
 #[derive(Clone)]
-pub struct PolicyFile {}
+pub struct PolicyFile(Arc<Keeper>);
 
 /// Why the policy cannot be put in force at start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// policy.toml does not check.
+    /// policy.toml does not check, or a list or zone it names cannot be loaded.
     #[error(transparent)]
     Problems(#[from] Problems),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Something else: a file that cannot be read, too many lists.
-    #[error("{0}")]
-    Other(String),
 }
 
 impl PolicyFile {
     /// Reads policy.toml (writing a commented one where there is none) and puts it in force.
     pub fn start(parts: Parts) -> Result<(PolicyFile, LivePolicy), StartError> {
-        let _ = parts;
-        todo!()
+        let (keeper, live) = Keeper::start(parts)?;
+        Ok((PolicyFile(Arc::new(keeper)), live))
     }
 
     /// Checks a text as policy.toml without putting it in force.
     pub fn check(&self, file: &str, text: &str) -> Result<Standing, Problems> {
-        let _ = (file, text);
-        todo!()
+        read(file, text, &self.0.current().draft.known)
     }
 
     /// Reads file and lists again and puts them in force; a bad file changes nothing.
     pub fn reload(&self) -> Result<Reloaded, Problems> {
-        todo!()
+        self.0.reload(true, "reload")
     }
 
     /// Makes a change, for `actor` (`cli root`, `api`), and puts it in force before it returns.
     pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {
-        let _ = (change, actor);
-        todo!()
+        self.0.apply(change, actor)
     }
 
     /// Returns the policy in force as it was written.
     pub fn standing(&self) -> Arc<Standing> {
-        todo!()
+        Arc::clone(&self.0.current().draft.standing)
     }
 
     /// Returns pauses and rules with an end that have not ended.
     pub fn timed(&self) -> Timed {
-        todo!()
+        let mut timed = self.0.current().timed.clone();
+        let now = self.0.parts().clock.now().unix_seconds();
+        timed.pauses.retain(|pause| now < pause.until);
+        timed.rules.retain(|rule| rule.until.is_none_or(|until| now < until));
+        timed
+    }
+
+    /// Returns what binds a device (or everyone), each value with the scope it comes from.
+    pub fn effective(&self, device: Option<&DeviceName>) -> Effective {
+        Effective::of(&self.standing(), &self.timed(), device)
     }
 
     /// Returns the number of a device the policy names.
     pub fn device_id(&self, name: &DeviceName) -> Option<DeviceId> {
-        let _ = name;
-        todo!()
+        let current = self.0.current();
+        let place = current.draft.standing.devices.iter().position(|d| d.name == *name)?;
+        current.ids.get(place).copied()
     }
 
     /// Returns what became of each list.
     pub fn list_reports(&self) -> Vec<ListReport> {
-        todo!()
+        self.0.current().draft.loaded.reports.clone()
     }
 
     /// Returns why the file on disk is not the policy in force, if so, and notices about lists.
     pub fn notices(&self) -> Vec<String> {
-        todo!()
+        self.0.notices()
     }
 
     /// Returns the revision in force, a hash of the text.
     pub fn revision(&self) -> String {
-        todo!()
+        self.0.current().revision.clone()
+    }
+
+    /// Returns the revisions that are kept, the latest first.
+    pub fn revisions(&self) -> Result<Vec<Revision>, StorageError> {
+        self.0.revisions().list()
+    }
+
+    /// Returns the text of a revision that is kept.
+    pub fn revision_text(&self, hash: &str) -> Result<Option<String>, StorageError> {
+        self.0.revisions().text(hash)
     }
 
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.
     pub fn watch(&self) -> Result<Watching, String> {
-        todo!()
+        let keeper = Arc::clone(&self.0);
+        Watching::start(&self.0.parts().folder, move || match keeper.reload(false, "editor") {
+            Ok(Reloaded { changed: true, .. }) => tracing::info!("policy.toml taken over"),
+            Ok(_) => {}
+            Err(problems) => tracing::warn!("policy.toml is not taken over:\n{problems}"),
+        })
     }
 }
 
-/// The watch over policy.toml; ends when dropped.
-pub struct Watching {}
+#[cfg(test)]
+mod tests;

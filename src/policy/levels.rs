@@ -1,0 +1,51 @@
+//! The levels as the program defines them; `policy.toml` holds only differences.
+
+use crate::model::Level;
+
+/// What a level holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The level.
+    pub level: Level,
+    /// Its lists.
+    pub lists: &'static [LevelList],
+    /// What it adds to the level below it, for people.
+    pub adds: &'static str,
+}
+
+/// A list of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelList {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether only its rows whose breakage is "no" count.
+    pub part: bool,
+}
+
+const TRACKERS: LevelList = LevelList { name: "trackers", part: false };
+const HARMLESS: LevelList = LevelList { name: "trackers", part: true };
+const TRACKERS_STRICT: LevelList = LevelList { name: "trackers-strict", part: false };
+const ENCRYPTED_DNS: LevelList = LevelList { name: "encrypted-dns", part: false };
+
+/// Returns what a level holds before the differences of `policy.toml`.
+pub fn definition(level: Level) -> Definition {
+    let (lists, adds): (&'static [LevelList], &'static str) = match level {
+        Level::Off => (
+            &[],
+            "No lists. Own rules and company bans still bind, and what the lists of Standard \
+             would have blocked is recorded.",
+        ),
+        Level::Basic => (&[HARMLESS], "The names of `trackers` whose absence breaks nothing."),
+        Level::Standard => (
+            &[TRACKERS],
+            "All of `trackers`: pixels, analytics, ads, telemetry. Sites and apps themselves \
+             keep working.",
+        ),
+        Level::Strict => (
+            &[TRACKERS, TRACKERS_STRICT, ENCRYPTED_DNS],
+            "Also `trackers-strict`, which breaks parts of some sites and apps, and \
+             `encrypted-dns`, the servers by which devices get past this one.",
+        ),
+    };
+    Definition { level, lists, adds }
+}

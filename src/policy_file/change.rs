@@ -1,0 +1,122 @@
+//! Changes of the policy as API and CLI ask for them, and why one is not made.
+
+use std::fmt;
+
+use crate::diagnostic::Problems;
+use crate::model::{Action, DeviceId, DeviceName, DomainName, Level, ListName, LogDetail, Scope};
+use crate::policy::{CompanySwitch, action_word};
+
+/// One change of the policy, as API and CLI ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Makes an own rule; with an end it goes to `state.db`, else to policy.toml.
+    AddRule {
+        /// Whom it binds.
+        scope: Scope,
+        /// What it does.
+        action: Action,
+        /// The name.
+        name: DomainName,
+        /// Its end, seconds since 1970.
+        until: Option<i64>,
+        /// Why.
+        note: Option<String>,
+    },
+    /// Takes an own rule away, standing or timed.
+    RemoveRule {
+        /// Whom it bound.
+        scope: Scope,
+        /// What it did.
+        action: Action,
+        /// The name.
+        name: DomainName,
+    },
+    /// Sets a level; `None` leaves it to wider scopes.
+    SetLevel(Scope, Option<Level>),
+    /// Switches a list; `None` leaves it to wider scopes.
+    SwitchList(Scope, ListName, Option<bool>),
+    /// Bans a company or lifts a ban; `None` leaves it to wider scopes.
+    SwitchCompany(Scope, String, Option<CompanySwitch>),
+    /// Sets what is recorded.
+    SetLog(Scope, Option<LogDetail>),
+    /// Names a device; gives one that has no entry an entry with its addresses.
+    RenameDevice(DeviceId, DeviceName),
+    /// Removes a device's entry with its rules and pauses.
+    ForgetDevice(DeviceId),
+    /// Lifts blocking until a time, seconds since 1970.
+    Pause(Scope, i64),
+    /// Ends a pause.
+    Resume(Scope),
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Something it names does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be right.
+    #[error("{0}")]
+    Invalid(String),
+    /// policy.toml cannot be written by us.
+    #[error("policy.toml is managed elsewhere: {0}; pauses and rules with an end still work")]
+    ReadOnly(String),
+    /// policy.toml has changed since and does not check: mend it first.
+    #[error("policy.toml does not check, so nothing was changed:\n{0}")]
+    Broken(Problems),
+    /// The file changed between reading and writing.
+    #[error("policy.toml was changed by somebody else at the same moment; try again")]
+    Conflict,
+    /// The disk or database failed.
+    #[error("{0}")]
+    Storage(String),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::AddRule { scope, action, name, .. } => {
+                write!(out, "{} {name} for {scope}", action_word(*action))
+            }
+            Change::RemoveRule { scope, action, name } => {
+                write!(out, "no longer {} {name} for {scope}", action_word(*action))
+            }
+            Change::SetLevel(scope, Some(level)) => write!(out, "level {level} for {scope}"),
+            Change::SetLevel(scope, None) => write!(out, "no level of its own for {scope}"),
+            Change::SwitchList(scope, list, on) => {
+                let word = on.map_or("as in wider scopes", |on| if on { "on" } else { "off" });
+                write!(out, "list {list} {word} for {scope}")
+            }
+            Change::SwitchCompany(scope, company, switch) => {
+                let word = switch.map_or("as in wider scopes", company_word);
+                write!(out, "company {company} {word} for {scope}")
+            }
+            Change::SetLog(scope, Some(detail)) => {
+                write!(out, "log {} for {scope}", log_word(*detail))
+            }
+            Change::SetLog(scope, None) => write!(out, "log as in wider scopes for {scope}"),
+            Change::RenameDevice(_, name) => write!(out, "device named {name}"),
+            Change::ForgetDevice(_) => out.write_str("device forgotten"),
+            Change::Pause(scope, _) => write!(out, "pause for {scope}"),
+            Change::Resume(scope) => write!(out, "resume for {scope}"),
+        }
+    }
+}
+
+/// Returns the word for a company switch in the file.
+pub(super) fn company_word(switch: CompanySwitch) -> &'static str {
+    match switch {
+        CompanySwitch::Ban => "ban",
+        CompanySwitch::Lift => "lift",
+    }
+}
+
+/// Returns the word for a log detail in the file.
+pub(super) fn log_word(detail: LogDetail) -> &'static str {
+    match detail {
+        LogDetail::Full => "full",
+        LogDetail::Tracking => "tracking",
+        LogDetail::Counts => "counts",
+        LogDetail::Nothing => "nothing",
+    }
+}

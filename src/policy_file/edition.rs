@@ -1,0 +1,158 @@
+//! A policy put together with lists, devices and zones: what will be in force.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Known, Parts, read};
+use crate::catalogue::Catalogue;
+use crate::devices::{Device, NamedDevice};
+use crate::diagnostic::{Problem, Problems};
+use crate::lists::Loaded;
+use crate::model::{CompanyLabel, DeviceId, Legend, Scope};
+use crate::policy::{DevicePart, InForce, Part, PolicyTable, Standing, Timed};
+use crate::rules::ListInfo;
+use crate::zones::{LocalNames, Zones};
+
+/// A text with what was read from it and loaded for it.
+#[derive(Clone)]
+pub(super) struct Draft {
+    pub text: String,
+    pub standing: Arc<Standing>,
+    pub known: Arc<Known>,
+    pub loaded: Arc<Loaded>,
+    pub zones: Arc<Zones>,
+}
+
+/// Reads a text and loads lists and zones anew; `file` is its name for people.
+pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Problems> {
+    let place = |header: &str, message: String| at_header(file, text, header, message);
+    let load = |files: &[_]| parts.lists.load(files).map_err(|error| place("[[list]]", error));
+    // What may be named is known only by the catalogue, which comes with the lists.
+    let shipped = load(&[])?;
+    let known = Known::of(&shipped.catalogue);
+    let standing = read(file, text, &known)?;
+    let loaded = if standing.lists.is_empty() { shipped } else { load(&standing.lists)? };
+    let zones = zones(&parts.folder, &standing.local).map_err(|error| place("[[zone]]", error))?;
+    Ok(Draft {
+        text: text.into(),
+        standing: Arc::new(standing),
+        known: Arc::new(known),
+        loaded: Arc::new(loaded),
+        zones: Arc::new(zones),
+    })
+}
+
+/// Builds the zones; zone files lie below `folder`, links followed.
+pub(super) fn zones(folder: &Path, local: &LocalNames) -> Result<Zones, String> {
+    let mut local = local.clone();
+    for (name, file) in &mut local.zone_files {
+        *file = below(folder, file).map_err(|error| format!("zone {name}: {error}"))?;
+    }
+    Zones::build(&local).map_err(|errors| errors.join("; "))
+}
+
+fn below(folder: &Path, file: &Path) -> Result<std::path::PathBuf, String> {
+    let fail = |error: std::io::Error| format!("{}: {error}", file.display());
+    let folder = fs::canonicalize(folder).map_err(fail)?;
+    let whole = fs::canonicalize(folder.join(file)).map_err(fail)?;
+    if !whole.starts_with(&folder) {
+        return Err(format!("{} leads out of the data folder", file.display()));
+    }
+    Ok(whole)
+}
+
+/// Returns the problem of something that a text names, placed at the first such table.
+pub(super) fn at_header(file: &str, text: &str, header: &str, message: String) -> Problems {
+    let lines = text.lines().enumerate();
+    let found = lines.into_iter().find(|(_, line)| line.trim_start().starts_with(header));
+    let (place, line) = found.unwrap_or((0, ""));
+    Problems(vec![Problem {
+        file: file.into(),
+        line: place + 1,
+        column: 1,
+        width: line.chars().count().max(1),
+        text: line.into(),
+        message,
+        help: None,
+    }])
+}
+
+/// Returns the devices of a policy as their keeper takes them.
+pub(super) fn named_devices(standing: &Standing) -> Vec<NamedDevice> {
+    let named = |device: &DevicePart| NamedDevice {
+        name: device.name.clone(),
+        addresses: device.addresses.clone(),
+    };
+    standing.devices.iter().map(named).collect()
+}
+
+/// Puts an edition together; `ids` are the numbers of the policy's devices.
+pub(super) fn assemble(
+    draft: &Draft,
+    timed: &Timed,
+    ids: &[DeviceId],
+    seen: &[Device],
+    numbers: (u32, u32),
+) -> InForce {
+    let (standing, ids) = with_unnamed(&draft.standing, timed, ids, seen);
+    let ruleset = Arc::clone(&draft.loaded.ruleset);
+    let catalogue = Arc::clone(&draft.loaded.catalogue);
+    let policies = PolicyTable::compile(&standing, timed, &ids, &ruleset);
+    let (edition, generation) = numbers;
+    let legend = Arc::new(legend(edition, ruleset.lists(), &catalogue, &policies));
+    let zones = Arc::clone(&draft.zones);
+    InForce { edition, generation, ruleset, catalogue, policies, zones, legend }
+}
+
+/// Adds the devices that nobody named but that have a pause or a rule of their own.
+fn with_unnamed<'s>(
+    standing: &'s Standing,
+    timed: &Timed,
+    ids: &[DeviceId],
+    seen: &[Device],
+) -> (Cow<'s, Standing>, Vec<DeviceId>) {
+    let mut standing = Cow::Borrowed(standing);
+    let mut ids = ids.to_vec();
+    let pauses = timed.pauses.iter().map(|pause| &pause.scope);
+    for scope in timed.rules.iter().map(|rule| &rule.scope).chain(pauses) {
+        let Scope::Device(name) = scope else { continue };
+        let device = seen.iter().find(|d| !d.named && d.name == name.as_str());
+        let Some(device) = device.filter(|_| standing.devices.iter().all(|d| d.name != *name))
+        else {
+            continue;
+        };
+        let (name, part) = (name.clone(), Part::default());
+        let entry = DevicePart { name, addresses: Vec::new(), groups: Vec::new(), part };
+        standing.to_mut().devices.push(entry);
+        ids.push(device.id);
+    }
+    (standing, ids)
+}
+
+fn legend(
+    edition: u32,
+    lists: &[ListInfo],
+    catalogue: &Catalogue,
+    policies: &PolicyTable,
+) -> Legend {
+    let label = |company: &crate::model::Company| CompanyLabel {
+        slug: company.slug.clone(),
+        name: company.name.clone(),
+    };
+    Legend {
+        edition,
+        lists: lists.iter().map(|list| (!list.part).then(|| list.name.clone())).collect(),
+        rules: policies.rule_texts().clone(),
+        companies: catalogue.companies().iter().map(label).collect(),
+    }
+}
+
+/// Returns what to tell about lists.
+pub(super) fn list_notices(loaded: &Loaded) -> Vec<String> {
+    let held = loaded.reports.iter().filter_map(|report| {
+        report.held.as_ref().map(|held| format!("list {}: {held}", report.name))
+    });
+    loaded.notices.iter().cloned().chain(held).collect()
+}

@@ -1,0 +1,285 @@
+//! The keeper: reads, checks and changes the policy, and puts each edition in force.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    Change, ChangeError, Disk, Draft, Ground, Parts, Reloaded, Revision, Revisions, StartError,
+    TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices, plan, read,
+    revision_of, zones,
+};
+use crate::diagnostic::Problems;
+use crate::model::DeviceId;
+use crate::policy::{InForce, LivePolicy, Timed};
+use crate::storage::StorageError;
+
+/// What the first start writes.
+pub(super) const FIRST_POLICY: &str = include_str!("first_policy.toml");
+
+/// Keeps one policy file.
+pub(super) struct Keeper {
+    parts: Parts,
+    disk: Disk,
+    timed: TimedStore,
+    revisions: Revisions,
+    live: LivePolicy,
+    current: ArcSwap<Current>,
+    /// One change at a time; readers take `current` and never wait.
+    turn: Mutex<()>,
+}
+
+/// The edition in force, as it was made.
+#[derive(Clone)]
+pub(super) struct Current {
+    pub draft: Draft,
+    pub revision: String,
+    pub timed: Timed,
+    pub ids: Vec<DeviceId>,
+    edition: u32,
+    generation: u32,
+    /// Why the file on disk is not in force.
+    unread: Option<String>,
+    /// Why the revision in force is not kept in `state.db`.
+    unkept: Option<String>,
+}
+
+/// Why an edition is made.
+struct Occasion<'o> {
+    actor: &'o str,
+    reason: &'o str,
+    /// Whether lists were loaded anew for it.
+    fresh_lists: bool,
+}
+
+impl Keeper {
+    pub fn start(parts: Parts) -> Result<(Keeper, LivePolicy), StartError> {
+        let disk = Disk::new(parts.folder.join("policy.toml"));
+        let (text, unread) = match disk.read()? {
+            Some(text) => (text, None),
+            None => (FIRST_POLICY.to_string(), write_first(&disk)),
+        };
+        let timed_store = TimedStore::new(Arc::clone(&parts.state));
+        let revisions = Revisions::new(Arc::clone(&parts.state));
+        let draft = load(&parts, &disk.name(), &text)?;
+        let now = parts.clock.now();
+        let timed = timed_store.load(now.unix_seconds())?;
+        let ids = parts.devices.configure(&named_devices(&draft.standing), now)?;
+        let revision = revision_of(&text);
+        let (edition, generation) = (1, 1);
+        let first = assemble(&draft, &timed, &ids, &parts.devices.list(), (edition, generation));
+        (parts.announce)(Arc::clone(&first.legend));
+        let live = LivePolicy::new(first);
+        let current =
+            Current { draft, revision, timed, ids, edition, generation, unread, unkept: None };
+        let current = ArcSwap::from_pointee(current);
+        let turn = Mutex::new(());
+        let keeper = Keeper { parts, disk, timed: timed_store, revisions, live, current, turn };
+        keeper.keep_revision("daemon", "start");
+        let live = keeper.live.clone();
+        Ok((keeper, live))
+    }
+
+    pub fn current(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    pub fn revisions(&self) -> &Revisions {
+        &self.revisions
+    }
+
+    /// Reads the file again; `everything`: lists and zones too, though the text is the same.
+    pub fn reload(&self, everything: bool, actor: &str) -> Result<Reloaded, Problems> {
+        let _turn = self.take_turn();
+        self.follow_disk(everything, actor)
+    }
+
+    pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {
+        let _turn = self.take_turn();
+        // A change by hand that the watch has not told of yet comes first, as its own edition.
+        let on_disk = self.follow_disk(false, "editor");
+        let current = self.current();
+        let now = self.parts.clock.now().unix_seconds();
+        let plan = plan(
+            change,
+            &Ground {
+                text: &current.draft.text,
+                standing: &current.draft.standing,
+                timed: &current.timed,
+                ids: &current.ids,
+                devices: &self.parts.devices.list(),
+                known: &current.draft.known,
+                now,
+            },
+        )?;
+        if plan.text.is_none() && plan.steps.is_empty() {
+            return Ok(());
+        }
+        let draft = match plan.text {
+            Some(text) => {
+                on_disk.map_err(ChangeError::Broken)?;
+                self.write(&current, text)?
+            }
+            None => current.draft.clone(),
+        };
+        let kept = match plan.steps.as_slice() {
+            [] => Ok(()),
+            steps => self.timed.apply(steps, now, actor),
+        };
+        let reason = change.to_string();
+        self.put(draft, &Occasion { actor, reason: &reason, fresh_lists: false })
+            .and(kept)
+            .map_err(|error| ChangeError::Storage(error.to_string()))
+    }
+
+    /// Returns what the file and the lists give cause to tell.
+    pub fn notices(&self) -> Vec<String> {
+        let current = self.current();
+        let own = current.unread.iter().chain(&current.unkept).cloned();
+        own.chain(list_notices(&current.draft.loaded)).collect()
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts in force what lies on disk, if it differs or `everything` is asked for.
+    fn follow_disk(&self, everything: bool, actor: &str) -> Result<Reloaded, Problems> {
+        let current = self.current();
+        let followed = self.disk.read().and_then(|text| {
+            let unread = text
+                .is_none()
+                .then(|| format!("{} is gone; the policy it had stays in force", self.disk.name()));
+            let text = text.unwrap_or_else(|| current.draft.text.clone());
+            let changed = everything || text != current.draft.text;
+            if changed {
+                self.take_over(&current, text, everything, actor)?;
+            }
+            // The file of the first start may be unwritten, of which there is a notice already.
+            if unread.is_none() || current.unread.is_none() {
+                self.amend(|current| current.unread = unread);
+            }
+            Ok(changed)
+        });
+        match followed {
+            Ok(changed) => {
+                let notices = list_notices(&self.current().draft.loaded);
+                Ok(Reloaded { changed, notices })
+            }
+            Err(problems) => {
+                self.amend(|current| current.unread = Some(not_in_force(&problems)));
+                Err(problems)
+            }
+        }
+    }
+
+    fn take_over(
+        &self,
+        current: &Current,
+        text: String,
+        everything: bool,
+        actor: &str,
+    ) -> Result<(), Problems> {
+        let file = self.disk.name();
+        let old = &current.draft;
+        let fresh_lists = everything || read(&file, &text, &old.known)?.lists != old.standing.lists;
+        let draft = if fresh_lists {
+            load(&self.parts, &file, &text)?
+        } else {
+            let standing = read(&file, &text, &old.known)?;
+            let mut draft = Draft { text, standing: Arc::new(standing), ..old.clone() };
+            if draft.standing.local != old.standing.local {
+                let built = zones(&self.parts.folder, &draft.standing.local);
+                let placed = |error| at_header(&file, &draft.text, "[[zone]]", error);
+                draft.zones = Arc::new(built.map_err(placed)?);
+            }
+            draft
+        };
+        let reason = if everything { "reload" } else { "file edited" };
+        self.put(draft, &Occasion { actor, reason, fresh_lists })
+            .map_err(|error| at_header(&file, "", "", error.to_string()))
+    }
+
+    /// Writes a text that a change has made of the one in force.
+    fn write(&self, current: &Current, text: String) -> Result<Draft, ChangeError> {
+        let file = self.disk.name();
+        let standing = read(&file, &text, &current.draft.known)
+            .map_err(|problems| ChangeError::Invalid(problems.to_string()))?;
+        let there = self.disk.read().map_err(ChangeError::Broken)?;
+        let based_on = there.is_some().then_some(current.revision.as_str());
+        self.disk.replace(based_on, &text).map_err(|error| match error {
+            WriteError::ReadOnly(why) => ChangeError::ReadOnly(why),
+            WriteError::Conflict => ChangeError::Conflict,
+            WriteError::Failed(why) => ChangeError::Storage(why),
+        })?;
+        Ok(Draft { text, standing: Arc::new(standing), ..current.draft.clone() })
+    }
+
+    /// Puts a draft in force, with pauses and timed rules as they are in `state.db` now.
+    fn put(&self, draft: Draft, occasion: &Occasion<'_>) -> Result<(), StorageError> {
+        let old = self.current();
+        let now = self.parts.clock.now();
+        let timed = self.timed.load(now.unix_seconds())?;
+        let named = named_devices(&draft.standing);
+        let ids = if named == named_devices(&old.draft.standing) {
+            old.ids.clone()
+        } else {
+            self.parts.devices.configure(&named, now)?
+        };
+        let edition = old.edition.wrapping_add(1);
+        let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
+        let next =
+            assemble(&draft, &timed, &ids, &self.parts.devices.list(), (edition, generation));
+        let revision = revision_of(&draft.text);
+        let (unread, unkept) = (None, old.unkept.clone());
+        let current = Current { draft, revision, timed, ids, edition, generation, unread, unkept };
+        self.replace(current, next);
+        self.keep_revision(occasion.actor, occasion.reason);
+        Ok(())
+    }
+
+    fn replace(&self, current: Current, next: InForce) {
+        // The log must know an edition's words before an event can refer to them.
+        (self.parts.announce)(Arc::clone(&next.legend));
+        self.live.replace(next);
+        self.current.store(Arc::new(current));
+    }
+
+    fn keep_revision(&self, actor: &str, reason: &str) {
+        let current = self.current();
+        let now = self.parts.clock.now();
+        let revision = Revision::new(&current.revision, now, actor, reason);
+        let kept = self.revisions.record(&current.draft.text, revision);
+        let unkept =
+            kept.err().map(|error| format!("the policy's revision could not be kept: {error}"));
+        if unkept != current.unkept {
+            self.amend(|current| current.unkept = unkept);
+        }
+    }
+
+    fn amend(&self, change: impl FnOnce(&mut Current)) {
+        let mut current = Current::clone(&self.current());
+        change(&mut current);
+        self.current.store(Arc::new(current));
+    }
+}
+
+fn write_first(disk: &Disk) -> Option<String> {
+    let unwritten = disk.create(FIRST_POLICY).err()?;
+    Some(format!("{} could not be written ({unwritten}); defaults are in force", disk.name()))
+}
+
+fn not_in_force(problems: &Problems) -> String {
+    let more = match problems.0.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    let first =
+        problems.0.first().map(|p| format!("{}:{}:{}: {}", p.file, p.line, p.column, p.message));
+    let first = first.unwrap_or_default();
+    format!("{first}{more}; the policy from before stays in force, see `deadpixel policy check`")
+}
