@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::Config;
 use crate::diagnostic::Reader;
+use crate::upstream;
 
 pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader<'t>) {
     let dns = key_span(root, "dns");
@@ -16,13 +17,13 @@ pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader
     if let Err(message) = config.dns.check() {
         reader.problem(dns, &message, None);
     }
-    let upstream = key_span(root, "upstream");
+    let span = key_span(root, "upstream");
     if config.upstream.servers.is_empty() {
         let help = "leave `servers` out to use the default ones";
-        reader.problem(upstream.clone(), "`servers` is empty: nobody to ask", Some(help.into()));
+        reader.problem(span.clone(), "`servers` is empty: nobody to ask", Some(help.into()));
     }
-    for message in config.upstream.check() {
-        reader.problem(upstream.clone(), &message, None);
+    for message in upstream::check(&config.upstream).err().unwrap_or_default() {
+        reader.problem(span.clone(), &message, None);
     }
 }
 

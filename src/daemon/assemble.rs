@@ -214,7 +214,6 @@ fn policy_error(error: policy_file::StartError) -> StartError {
     match error {
         policy_file::StartError::Problems(problems) => StartError::Problems(problems),
         policy_file::StartError::Storage(error) => error.into(),
-        policy_file::StartError::Other(text) => StartError::Invalid(text),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The section `[log]` of config.toml.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How much is kept for how long.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Days that events are kept.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use crate::devices::Binding;
-use crate::model::{AnsweredBy, Moment, Outcome, RecordType};
-use crate::upstream::Failure;
+use crate::model::{AnsweredBy, Outcome, RecordType};
+use crate::upstream::{Entry, Failure};
 use crate::wire::{
     CLASS_IN, ExtendedError, Header, Query, Question, ResponseCode, StoredAnswer, flags,
 };
@@ -79,8 +79,13 @@ impl Parts {
             return too_many_targets(asked, out);
         };
         if keep {
-            let (kept, attached) = (StoredAnswer::clone(&answer), Arc::clone(&inspection));
-            self.cache.store(asked.hash(), question, kept, attached, self.clock.now());
+            let entry = Entry {
+                question,
+                answer: Arc::clone(&answer),
+                attached: Arc::clone(&inspection),
+                attached_bytes: inspection.size(),
+            };
+            self.cache.store(asked.hash(), entry, self.clock.now());
         }
         asked.give(&answer, &inspection, (answered_by, 0), out)
     }
@@ -89,10 +94,8 @@ impl Parts {
         let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
         let entry = found.as_ref()?;
         let inspection = inspection(asked, &entry.answer, entry.attached.forwarded())?;
-        // Stored again as of when it came, so that it grows no younger.
-        let stored = Moment { wall: asked.arrival.now.wall, monotonic: entry.stored };
-        let (kept, attached) = (entry.answer.clone(), Arc::clone(&inspection));
-        self.cache.store(asked.hash(), asked.question(), kept, attached, stored);
+        let attached = Arc::clone(&inspection);
+        self.cache.reattach(asked.hash(), entry, attached, inspection.size());
         let source = (AnsweredBy::Cache, asked.age(entry.stored));
         Some(asked.give(&entry.answer, &inspection, source, out))
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::DomainName;
 
@@ -11,7 +11,7 @@ const NEVER_FORWARDED: [&str; 5] =
     ["localhost", "invalid", "onion", "resolver.arpa", "deadpixel.internal"];
 
 /// Section `[upstream]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Servers that are asked for everything.
@@ -24,7 +24,7 @@ pub struct Settings {
 }
 
 /// One upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamSettings {
     /// `https://dns.example/dns-query`, `tls://dns.example`, `udp://192.0.2.1`, `tcp://192.0.2.1:53`.
@@ -37,7 +37,7 @@ pub struct UpstreamSettings {
 }
 
 /// One `[[forward]]` table: a zone and who answers for it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardSettings {
     /// The zone: `lan`, `fritz.box`, `168.192.in-addr.arpa`, or a prefix as `192.168.0.0/16`.
@@ -46,9 +46,21 @@ pub struct ForwardSettings {
     pub servers: Vec<UpstreamSettings>,
 }
 
+/// The servers asked by default: url and addresses; encrypted, of two independent operators.
+const DEFAULT_SERVERS: [(&str, &[&str]); 2] = [
+    ("tls://dns.quad9.net", &["9.9.9.9", "149.112.112.112", "2620:fe::fe"]),
+    ("https://dns.mullvad.net/dns-query", &["194.242.2.2", "2a07:e340::2"]),
+];
+
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { servers: Vec::new(), cache_bytes: 16 << 20, forward: Vec::new() }
+        let server = |(url, addresses): &(&str, &[&str])| UpstreamSettings {
+            url: (*url).into(),
+            addresses: addresses.iter().filter_map(|address| address.parse().ok()).collect(),
+            ca_file: None,
+        };
+        let servers = DEFAULT_SERVERS.iter().map(server).collect();
+        Settings { servers, cache_bytes: 16 << 20, forward: Vec::new() }
     }
 }
 

@@ -83,6 +83,13 @@ impl Inspection {
         &self.targets
     }
 
+    /// Returns octets held outside the answer, for the cache's bound.
+    pub fn size(&self) -> usize {
+        let names: usize =
+            self.targets.iter().map(|target| target.name.as_ref().wire().len()).sum();
+        size_of::<Self>() + size_of_val(&*self.targets) + names
+    }
+
     /// Returns whether a server of `[forward]` gave the answer.
     pub fn forwarded(&self) -> bool {
         self.forwarded
