@@ -7,6 +7,9 @@ use super::register::{BindingRow, DeviceRow, Register, Source};
 use super::{NamedDevice, OTHERS, Prefix};
 use crate::model::{BindingId, DeviceId, Grade};
 
+/// One way to find the number of a named device, best first.
+type Find<'a> = &'a dyn Fn(&NamedDevice) -> Option<DeviceId>;
+
 impl Register {
     /// Takes the devices of a new policy and returns their numbers, in order.
     pub(super) fn configure(&mut self, named: &[NamedDevice], now: i64) -> Vec<DeviceId> {
@@ -34,7 +37,7 @@ impl Register {
             .map(|(&id, row)| (row.name.as_str(), id))
             .collect();
         let vanished = self.policy_addresses();
-        let finders: [&dyn Fn(&NamedDevice) -> Option<DeviceId>; 4] = [
+        let finders: [Find<'_>; 4] = [
             &|device| current.get(device.name.as_str()).copied(),
             &|device| vanished.get(&device.addresses.iter().copied().collect()).copied(),
             &|device| self.nameless.get(device.name.as_str()).copied().filter(|_| !device.is_odd()),
