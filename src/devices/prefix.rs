@@ -23,6 +23,11 @@ impl Prefix {
         self.bits
     }
 
+    /// Returns the address, if this is the prefix of one.
+    pub fn as_host(self) -> Option<IpAddr> {
+        (self.bits == width(self.address)).then_some(self.address)
+    }
+
     /// Returns whether `address` is within.
     pub fn contains(self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -1,170 +1,104 @@
 //! The query log: record, search, totals of what happened.
+//!
+//! Recorders write events into rings of octets and never wait. One thread drains the rings every
+//! 250 ms and writes `log.db`; reads go through a connection of their own.
+//!
+//! - `entry`: what the log is asked, and what it answers
+//! - `encoding`, `recorder`: events in rings
+//! - `attempts`: which query opens one
+//! - `schema`: tables, and an event as a row
+//! - `names`, `words`: texts as rows, bounded
+//! - `store`, `sync`, `writer`: the log thread
+//! - `retention`, `erase`: what goes
+//! - `search`, `totals`: what is asked
 
+mod attempts;
+mod encoding;
+mod entry;
+mod erase;
+mod names;
+mod recorder;
+mod retention;
+mod schema;
+mod search;
 mod settings;
+mod store;
+mod sync;
+mod totals;
+mod words;
+mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
-use serde::{Deserialize, Serialize};
+use rusqlite::{Transaction, params};
 
 use crate::clock::Clock;
-use crate::model::{BindingId, DeviceId, Legend, Outcome, QueryEvent, RecordType};
-use crate::storage::StorageError;
+use crate::model::{BindingId, DeviceId, Legend};
+use crate::storage::{Database, StorageError};
+use search::Walk;
+use writer::{Command, Shared, Writer, lock};
 
+pub use entry::{
+    COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount, Total,
+    UNATTRIBUTED,
+};
+pub use recorder::Recorder;
 pub use settings::Settings;
 
-/// Told of each batch written: binding, latest time, number of queries.
+/// Told of each batch drained: binding, latest time, number of queries.
 pub type SeenSink = Box<dyn FnMut(&[(BindingId, i64, u32)]) + Send>;
 
-/// The log; a handle that is cheap to clone.
+/// The log; a handle that is cheap to clone. The last one to go stops the thread.
 #[derive(Clone)]
-pub struct QueryLog {}
+pub struct QueryLog(Arc<Handle>);
 
-/// One producing thread's end of its ring.
-pub struct Recorder {}
-
-/// Which events are wanted. Empty means all.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Filter {
-    /// Of these devices.
-    pub devices: Vec<DeviceId>,
-    /// Of this company, by slug; `unattributed` for none.
-    pub company: Option<String>,
-    /// With this outcome.
-    pub outcome: Option<Outcome>,
-    /// Whose name or alias has this text in it.
-    pub text: Option<String>,
-    /// Only tracking names.
-    pub tracking: bool,
-    /// Not before, microseconds since 1970.
-    pub from: Option<i64>,
-    /// Before, microseconds since 1970.
-    pub until: Option<i64>,
-}
-
-/// A place in the log; later events compare greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Microseconds since 1970.
-    pub at: i64,
-    /// The device.
-    pub device: DeviceId,
-}
-
-/// One event as it is stored, numbers turned into words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its place.
-    pub cursor: Cursor,
-    /// The binding it was made under.
-    pub binding: BindingId,
-    /// The address that asked.
-    pub client: String,
-    /// The name asked for, in presentation form; `None` where only its count is kept.
-    pub name: String,
-    /// The type asked for.
-    pub query_type: RecordType,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Whether rules would have blocked it, but a pause or the level lifted them.
-    pub would_block: bool,
-    /// The rule, ban or list that decided, as text: `list trackers`, `ban ban-tiktok`, `rule block x for TV`, `canary`.
-    pub reason: Option<String>,
-    /// All lists that matched.
-    pub lists: Vec<String>,
-    /// The alias through which a rule matched.
-    pub alias: Option<String>,
-    /// The company's slug.
-    pub company: Option<String>,
-    /// Whether it is a tracking name.
-    pub tracking: bool,
-    /// Whether it opened an attempt.
-    pub attempt: bool,
-    /// Who answered: `sinkhole`, `local`, `cache`, `upstream 0`, `nobody`.
-    pub answered_by: String,
-    /// The response code sent.
-    pub response_code: u16,
-    /// Microseconds to the answer.
-    pub duration: u32,
-}
-
-/// A time in which events were lost, and how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    /// Microseconds since 1970.
-    pub from: i64,
-    /// Microseconds since 1970.
-    pub until: i64,
-    /// Events that could not be recorded.
-    pub lost: u64,
-}
-
-/// Tallies of one device and company over a span.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// The device.
-    pub device: DeviceId,
-    /// The company's slug; `None`: tracking names without a known company.
-    pub company: Option<String>,
-    /// Attempts, by outcome.
-    pub attempts: u64,
-    /// Attempts that were blocked.
-    pub blocked: u64,
-    /// Attempts that got through.
-    pub allowed: u64,
-    /// Attempts without an answer.
-    pub failed: u64,
-    /// Queries for tracking names.
-    pub queries: u64,
-    /// The latest, microseconds since 1970.
-    pub last: i64,
-}
-
-/// Queries of one device over a span, tracking or not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueryCount {
-    /// All queries.
-    pub queries: u64,
-    /// Those that were blocked.
-    pub blocked: u64,
-    /// Those that failed.
-    pub failed: u64,
-}
-
-/// How the log fares, for `status`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct LogFigures {
-    /// Events stored.
-    pub events: u64,
-    /// Octets of the file.
-    pub bytes: u64,
-    /// Events lost since the start, all of them in gaps.
-    pub lost: u64,
-    /// What is wrong with writing now, if anything.
-    pub error: Option<String>,
+struct Handle {
+    shared: Arc<Shared>,
+    commands: SyncSender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl QueryLog {
     /// Opens `log.db` in `folder` and starts the thread that writes it.
+    ///
+    /// A file that cannot be opened for now (no room, no permission) is no error: the thread keeps
+    /// trying, and the figures say what is wrong. One of a later version of the program is.
     pub fn open(
         folder: &Path,
         settings: &Settings,
         clock: Clock,
         seen: SeenSink,
     ) -> Result<QueryLog, StorageError> {
-        let _ = (folder, settings, clock, seen);
-        todo!()
+        let shared = Arc::new(Shared { path: folder.join("log.db"), ..Shared::default() });
+        let (commands, orders) = sync_channel(16);
+        let mut writer = Writer::new(shared.clone(), orders, settings, clock, seen);
+        match writer.open() {
+            Err(error @ StorageError::Newer { .. }) => return Err(error),
+            Err(error) => lock(&shared.status).error = Some(error.to_string()),
+            Ok(()) => {}
+        }
+        let thread = std::thread::Builder::new().name("query-log".into());
+        let path = &shared.path;
+        let thread = thread
+            .spawn(move || writer.run())
+            .map_err(|error| StorageError::File { path: path.clone(), error })?;
+        Ok(QueryLog(Arc::new(Handle { shared, commands, thread: Mutex::new(Some(thread)) })))
     }
 
     /// Returns a new ring's producing end, for one thread.
     pub fn recorder(&self) -> Recorder {
-        todo!()
+        let (recorder, source) = recorder::ring(recorder::RING);
+        lock(&self.0.shared.sources).push(source);
+        recorder
     }
 
     /// Tells the words behind an edition's numbers, before any event refers to it.
     pub fn announce(&self, legend: Arc<Legend>) {
-        let _ = legend;
-        todo!()
+        lock(&self.0.shared.legends).push(legend);
     }
 
     /// Returns at most `limit` events, newest first, older than `before` (or newest of all).
@@ -174,8 +108,7 @@ impl QueryLog {
         before: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
-        let _ = (filter, before, limit);
-        todo!()
+        self.read(|file| search::search(file, filter, Walk::Back(before), limit))
     }
 
     /// Returns at most `limit` events after `after`, oldest first: what `log -f` follows.
@@ -185,14 +118,12 @@ impl QueryLog {
         after: Cursor,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
-        let _ = (filter, after, limit);
-        todo!()
+        self.read(|file| search::search(file, filter, Walk::On(after), limit))
     }
 
     /// Returns attempts by device and company over a span.
     pub fn totals(&self, from: i64, until: i64) -> Result<Vec<Total>, StorageError> {
-        let _ = (from, until);
-        todo!()
+        self.read(|file| totals::totals(file, from, until))
     }
 
     /// Returns raw queries by device over a span.
@@ -201,42 +132,102 @@ impl QueryLog {
         from: i64,
         until: i64,
     ) -> Result<Vec<(DeviceId, QueryCount)>, StorageError> {
-        let _ = (from, until);
-        todo!()
+        self.read(|file| totals::queries(file, from, until))
     }
 
-    /// Returns gaps that touch a span.
+    /// Returns gaps that touch a span, that of now included, oldest first.
     pub fn gaps(&self, from: i64, until: i64) -> Result<Vec<Gap>, StorageError> {
-        let _ = (from, until);
-        todo!()
+        let mut gaps = self.read(|file| read_gaps(file, from, until))?;
+        let unwritten = lock(&self.0.shared.status).gap;
+        gaps.extend(unwritten.filter(|gap| gap.until >= from && gap.from < until));
+        Ok(gaps)
     }
 
     /// Erases a device's past: events, roll-ups and daily totals.
     pub fn erase(&self, device: DeviceId) -> Result<(), StorageError> {
-        let _ = device;
-        todo!()
+        let (done, result) = sync_channel(1);
+        let sent = self.0.commands.send(Command::Erase(device, done)).is_ok();
+        match result.recv() {
+            Ok(result) if sent => result,
+            _ => Err(self.stopped()),
+        }
     }
 
     /// Waits until everything recorded so far is written; for reads that must see it.
     pub fn flush(&self) {
-        todo!()
+        let (done, written) = sync_channel(1);
+        if self.0.commands.send(Command::Flush(done)).is_ok() {
+            // An error here means that the thread ended, and wrote what there was.
+            written.recv().ok();
+        }
     }
 
     /// Writes what is left, syncs and ends the thread.
     pub fn stop(&self) {
-        todo!()
+        self.0.stop();
     }
 
     /// Returns how the log fares.
     pub fn figures(&self) -> LogFigures {
-        todo!()
+        let shared = &self.0.shared;
+        let octets = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let status = lock(&shared.status);
+        LogFigures {
+            events: shared.events.load(Ordering::Relaxed),
+            bytes: octets(&shared.path) + octets(&shared.path.with_extension("db-wal")),
+            lost: shared.lost.load(Ordering::Relaxed),
+            error: status.error.clone(),
+            set_aside: status.set_aside.clone(),
+        }
+    }
+
+    /// Reads from one consistent state of the file.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StorageError> {
+        let mut reader = lock(&self.0.shared.reader);
+        let database = match reader.take() {
+            Some(database) => database,
+            None => Database::open_reader(&self.0.shared.path)?,
+        };
+        let result = database.with(|connection| work(&connection.transaction()?));
+        // A connection that failed may be one to a file that was moved aside.
+        *reader = result.is_ok().then_some(database);
+        result
+    }
+
+    fn stopped(&self) -> StorageError {
+        let error = std::io::Error::other("the query log has stopped");
+        StorageError::File { path: self.0.shared.path.clone(), error }
     }
 }
 
-impl Recorder {
-    /// Records an event; what does not fit is counted as a gap. Never waits, never allocates.
-    pub fn record(&mut self, event: &QueryEvent<'_>) {
-        let _ = event;
-        todo!()
+fn read_gaps(file: &Transaction<'_>, from: i64, until: i64) -> rusqlite::Result<Vec<Gap>> {
+    let mut select = file.prepare_cached(
+        "SELECT begins, ends, lost FROM gap WHERE ends>=?1 AND begins<?2 ORDER BY begins",
+    )?;
+    let rows = select.query_map(params![from, until], |row| {
+        let lost: i64 = row.get(2)?;
+        Ok(Gap { from: row.get(0)?, until: row.get(1)?, lost: lost.unsigned_abs() })
+    })?;
+    rows.collect()
+}
+
+impl Handle {
+    fn stop(&self) {
+        let Some(thread) = lock(&self.thread).take() else { return };
+        // Either fails only if the thread has already ended.
+        self.commands.send(Command::Stop).ok();
+        thread.join().ok();
     }
 }
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,3 +19,10 @@ impl Default for Settings {
         Settings { days: 30, max_mib: 512, totals_days: 400 }
     }
 }
+
+impl Settings {
+    /// Returns the octets that the file may take.
+    pub(super) fn max_octets(&self) -> u64 {
+        self.max_mib.saturating_mul(1 << 20)
+    }
+}

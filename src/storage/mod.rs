@@ -1,9 +1,13 @@
 //! The databases: opened, brought up to date, set aside when damaged, and how they sync.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+mod damage;
+mod database;
+mod state;
 
-use rusqlite::Connection;
+use std::path::PathBuf;
+
+pub use database::Database;
+pub use state::{STATE_MIGRATIONS, hash_seed};
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,44 +30,34 @@ pub enum StorageError {
         /// The latest version this program knows.
         known: usize,
     },
+    /// The file does not hold together.
+    #[error("{path} is damaged: {finding}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing found wrong.
+        finding: String,
+    },
+    /// The file cannot be made or moved.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
 }
 
-/// One open database, used by one thread at a time.
-pub struct Database {
-    path: PathBuf,
-    connection: Mutex<Connection>,
-}
-
-impl Database {
-    /// Opens or makes the file at `path` and runs the migrations it has not had.
-    pub fn open(path: &Path, migrations: &[&str]) -> Result<Database, StorageError> {
-        let fail = |error| StorageError::Sqlite { path: path.into(), error };
-        let connection = Connection::open(path).map_err(fail)?;
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-            )
-            .map_err(fail)?;
-        let found: u32 =
-            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-        let found = found as usize;
-        if found > migrations.len() {
-            return Err(StorageError::Newer { path: path.into(), found, known: migrations.len() });
+impl StorageError {
+    /// Returns whether the file itself is damaged, so that only another one helps.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            StorageError::Damaged { .. } => true,
+            StorageError::Sqlite { error, .. } => {
+                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+            StorageError::Newer { .. } | StorageError::File { .. } => false,
         }
-        for (version, migration) in migrations.iter().enumerate().skip(found) {
-            let batch = format!("BEGIN; {migration}; PRAGMA user_version={}; COMMIT;", version + 1);
-            connection.execute_batch(&batch).map_err(fail)?;
-        }
-        Ok(Database { path: path.into(), connection: Mutex::new(connection) })
-    }
-
-    /// Runs `work` on the connection; others wait. Never call it on the query path.
-    pub fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StorageError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection)
-            .map_err(|error| StorageError::Sqlite { path: self.path.clone(), error })
     }
 }

@@ -1,0 +1,218 @@
+//! Device by company tallies and raw queries over a span, from three tables of different grain.
+//!
+//! Whole days come from daily totals, whole hours from roll-ups, the rest from events, so that
+//! any span is exact to the microsecond. Two things are known by the hour or day only: devices
+//! of which only counts are kept, and what is older than the events. Such an hour or day counts
+//! to the span in which it begins; spans that adjoin never count it twice.
+
+use std::collections::HashMap;
+
+use rusqlite::{Row, Transaction, params};
+
+use super::schema::{DAY, HOUR, NONE, VerdictBits};
+use super::{QueryCount, Total};
+use crate::model::{DeviceId, Outcome};
+
+/// Tallies by device, company and verdict.
+type Tallies = HashMap<(DeviceId, i64, VerdictBits), Tally>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    queries: u64,
+    attempts: u64,
+    last: i64,
+}
+
+/// A span and where its parts are read.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pieces {
+    /// First day and the day behind the last.
+    days: Vec<(i64, i64)>,
+    /// First hour and the hour behind the last.
+    hours: Vec<(i64, i64)>,
+    /// Hours of which only counts without names are read.
+    counts: Vec<i64>,
+    /// Moments: the first, and the first that is no longer wanted.
+    moments: Vec<(i64, i64)>,
+}
+
+/// Returns attempts by device and company over a span.
+pub(super) fn totals(
+    file: &Transaction<'_>,
+    from: i64,
+    until: i64,
+) -> rusqlite::Result<Vec<Total>> {
+    let mut totals: HashMap<(DeviceId, i64), Total> = HashMap::new();
+    for ((device, company, verdict), tally) in tallies(file, from, until)? {
+        if !verdict.tracking() {
+            continue;
+        }
+        let total = totals.entry((device, company)).or_insert_with(|| Total::none(device));
+        total.add(verdict.outcome(), tally);
+    }
+    let mut words = file.prepare_cached("SELECT text FROM word WHERE id=?1")?;
+    for ((_, company), total) in totals.iter_mut().filter(|((_, company), _)| *company != NONE) {
+        total.company = words.query_row([company], |row| row.get(0))?;
+    }
+    let mut totals: Vec<Total> = totals.into_values().collect();
+    totals.sort_by(|a, b| (a.device, &a.company).cmp(&(b.device, &b.company)));
+    Ok(totals)
+}
+
+/// Returns raw queries by device over a span.
+pub(super) fn queries(
+    file: &Transaction<'_>,
+    from: i64,
+    until: i64,
+) -> rusqlite::Result<Vec<(DeviceId, QueryCount)>> {
+    let mut counts: HashMap<DeviceId, QueryCount> = HashMap::new();
+    for ((device, _, verdict), tally) in tallies(file, from, until)? {
+        let count = counts.entry(device).or_default();
+        count.queries += tally.queries;
+        match verdict.outcome() {
+            Outcome::Blocked => count.blocked += tally.queries,
+            Outcome::Failed => count.failed += tally.queries,
+            Outcome::Allowed => {}
+        }
+    }
+    let mut counts: Vec<(DeviceId, QueryCount)> = counts.into_iter().collect();
+    counts.sort_by_key(|(device, _)| *device);
+    Ok(counts)
+}
+
+impl Total {
+    fn none(device: DeviceId) -> Total {
+        Total {
+            device,
+            company: None,
+            attempts: 0,
+            blocked: 0,
+            allowed: 0,
+            failed: 0,
+            queries: 0,
+            last: 0,
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome, tally: Tally) {
+        self.queries += tally.queries;
+        self.attempts += tally.attempts;
+        self.last = self.last.max(tally.last);
+        match outcome {
+            Outcome::Blocked => self.blocked += tally.attempts,
+            Outcome::Allowed => self.allowed += tally.attempts,
+            Outcome::Failed => self.failed += tally.attempts,
+        }
+    }
+}
+
+fn tallies(file: &Transaction<'_>, from: i64, until: i64) -> rusqlite::Result<Tallies> {
+    let kept_from: i64 =
+        file.query_row("SELECT value FROM meta WHERE key='kept_from'", [], |row| row.get(0))?;
+    let pieces = Pieces::of(from, until, kept_from);
+    let mut tallies = Tallies::new();
+    for (first, end) in pieces.days {
+        add(file, &mut tallies, DAILY, (first, end))?;
+    }
+    for (first, end) in pieces.hours {
+        add(file, &mut tallies, ROLLUP, (first, end))?;
+    }
+    for hour in pieces.counts {
+        add(file, &mut tallies, COUNTS, (hour, NONE))?;
+    }
+    for (from, until) in pieces.moments {
+        add(file, &mut tallies, EVENTS, (from, until))?;
+    }
+    Ok(tallies)
+}
+
+const DAILY: &str = "SELECT device, company, verdict, sum(queries), sum(attempts), max(last)
+     FROM daily WHERE day>=?1 AND day<?2 GROUP BY device, company, verdict";
+
+const ROLLUP: &str = "SELECT device, company, verdict, sum(queries), sum(attempts), max(last)
+     FROM rollup WHERE hour>=?1 AND hour<?2 GROUP BY device, company, verdict";
+
+const COUNTS: &str = "SELECT device, company, verdict, sum(queries), sum(attempts), max(last)
+     FROM rollup WHERE hour=?1 AND name=?2 GROUP BY device, company, verdict";
+
+/// Both ends lie in one hour; 16 is the bit of an event that opens an attempt.
+const EVENTS: &str = "SELECT device, company, bits & 7, count(*), sum((bits & 16) != 0), max(at)
+     FROM event WHERE hour=?1/3600000000 AND at>=?1 AND at<?2 GROUP BY device, company, bits & 7";
+
+fn add(
+    file: &Transaction<'_>,
+    tallies: &mut Tallies,
+    sql: &str,
+    span: (i64, i64),
+) -> rusqlite::Result<()> {
+    let mut select = file.prepare_cached(sql)?;
+    let mut rows = select.query(params![span.0, span.1])?;
+    while let Some(row) = rows.next()? {
+        let key = (DeviceId(row.get(0)?), row.get(1)?, VerdictBits(row.get(2)?));
+        let tally = tallies.entry(key).or_default();
+        tally.queries += count(row, 3)?;
+        tally.attempts += count(row, 4)?;
+        tally.last = tally.last.max(row.get(5)?);
+    }
+    Ok(())
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs())
+}
+
+impl Pieces {
+    fn of(from: i64, until: i64, kept_from: i64) -> Pieces {
+        let mut pieces = Pieces::default();
+        // Nothing was recorded outside of these, and sums below must not overflow.
+        let (from, until) = (from.max(0), until.min(i64::MAX / 2));
+        if from >= until {
+            return pieces;
+        }
+        let (first_day, end_day) = (from.div_euclid(DAY) + i64::from(from % DAY != 0), until / DAY);
+        if first_day > end_day {
+            pieces.add_part_of_day(from, until, kept_from);
+            return pieces;
+        }
+        pieces.add_part_of_day(from, first_day * DAY, kept_from);
+        if first_day < end_day {
+            pieces.days.push((first_day, end_day));
+        }
+        pieces.add_part_of_day(end_day * DAY, until, kept_from);
+        pieces
+    }
+
+    /// Adds a span that is shorter than a day and lies within one.
+    fn add_part_of_day(&mut self, from: i64, until: i64, kept_from: i64) {
+        if from >= until {
+            return;
+        }
+        if from < kept_from && from % DAY == 0 {
+            // Part of what it asks for is gone: the day as a whole is what is left.
+            self.days.push((from / DAY, from / DAY + 1));
+            return;
+        }
+        let from = from.max(kept_from);
+        let (first_hour, end_hour) =
+            (from.div_euclid(HOUR) + i64::from(from % HOUR != 0), until / HOUR);
+        if first_hour > end_hour {
+            self.add_part_of_hour(from, until);
+            return;
+        }
+        self.add_part_of_hour(from, first_hour * HOUR);
+        if first_hour < end_hour {
+            self.hours.push((first_hour, end_hour));
+        }
+        self.add_part_of_hour(end_hour * HOUR, until);
+    }
+
+    fn add_part_of_hour(&mut self, from: i64, until: i64) {
+        if from >= until {
+            return;
+        }
+        if from % HOUR == 0 {
+            self.counts.push(from / HOUR);
+        }
+        self.moments.push((from, until));
+    }
+}

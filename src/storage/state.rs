@@ -1,0 +1,94 @@
+//! The schema of `state.db`, and the secret that lives in it.
+
+use rusqlite::{Connection, params};
+
+use super::{Database, StorageError};
+use crate::model::HashSeed;
+
+/// The schema of `state.db`, version by version; a published one is never edited.
+pub const STATE_MIGRATIONS: &[&str] = &["
+CREATE TABLE meta(
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE device(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    named INTEGER NOT NULL,       -- 1: the policy names it
+    first_seen INTEGER NOT NULL,  -- microseconds since 1970; 0: never
+    last_seen INTEGER NOT NULL
+);
+
+CREATE TABLE binding(
+    id INTEGER PRIMARY KEY,
+    address TEXT NOT NULL,        -- an address or prefix; empty for the shared device
+    device INTEGER NOT NULL,
+    grade TEXT NOT NULL,          -- named, address
+    source TEXT NOT NULL,         -- policy, prefix, address, others
+    began INTEGER NOT NULL,       -- microseconds since 1970
+    ended INTEGER                 -- NULL: in force
+);
+CREATE INDEX binding_by_device ON binding(device);
+
+CREATE TABLE policy_revision(
+    hash TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    text BLOB NOT NULL            -- compressed
+);
+CREATE INDEX policy_revision_by_time ON policy_revision(at);
+
+CREATE TABLE timed_rule(
+    scope_kind TEXT NOT NULL,     -- device, group, everyone
+    scope_name TEXT NOT NULL,     -- empty for everyone
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    until INTEGER NOT NULL,       -- seconds since 1970
+    note TEXT,
+    created INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY(scope_kind, scope_name, action, name)
+) WITHOUT ROWID;
+
+CREATE TABLE pause(
+    scope_kind TEXT NOT NULL,
+    scope_name TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY(scope_kind, scope_name)
+) WITHOUT ROWID;
+"];
+
+/// Returns the installation's secret hash key, made on first use.
+pub fn hash_seed(state: &Database) -> Result<HashSeed, StorageError> {
+    let mut fresh = [0_u8; 16];
+    getrandom::fill(&mut fresh).expect("the system gives random octets");
+    let octets = state.with(|connection| kept_seed(connection, fresh))?;
+    let key = u128::from_le_bytes(octets);
+    Ok(HashSeed([key as u64, (key >> 64) as u64]))
+}
+
+fn kept_seed(connection: &mut Connection, fresh: [u8; 16]) -> rusqlite::Result<[u8; 16]> {
+    connection.execute(
+        "INSERT OR IGNORE INTO meta(key, value) VALUES('hash_seed', ?1)",
+        params![fresh],
+    )?;
+    connection.query_row("SELECT value FROM meta WHERE key='hash_seed'", [], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_is_made_once_and_differs_between_installations() {
+        let state = Database::memory(STATE_MIGRATIONS).expect("a database");
+        let seed = hash_seed(&state).expect("a seed");
+        assert!(seed == hash_seed(&state).expect("the same"));
+        let other = Database::memory(STATE_MIGRATIONS).expect("a database");
+        assert!(seed != hash_seed(&other).expect("another"));
+    }
+}
