@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::reload::Reloader;
 use super::{GRACE, StartError, folder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
-use crate::dns_server::{self, Serving};
-use crate::http_server;
+use crate::dns_server::{self, Bound, Serving};
+use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
+use crate::policy::LivePolicy;
 use crate::policy_file::{self, PolicyFile, Watching};
 use crate::query_log::QueryLog;
 use crate::resolver::Resolver;
@@ -24,14 +27,28 @@ use crate::upstream::Upstreams;
 /// A running daemon.
 pub struct Daemon {
     runtime: Runtime,
-    serving: Arc<Mutex<Option<Serving>>>,
+    doors: Doors,
+    api: (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>),
     addresses: Vec<SocketAddr>,
     socket: PathBuf,
-    api: http_server::Serving,
     log: QueryLog,
     devices: Devices,
     reloader: Reloader,
-    _watching: Option<Watching>,
+    watching: Option<Watching>,
+}
+
+/// The DNS doors; empty once they are closed.
+type Doors = Arc<Mutex<Option<Serving>>>;
+
+/// The parts behind the doors.
+struct Parts {
+    state: Arc<Database>,
+    devices: Devices,
+    log: QueryLog,
+    policy: PolicyFile,
+    live: LivePolicy,
+    upstreams: Upstreams,
+    resolver: Resolver,
 }
 
 impl Daemon {
@@ -39,95 +56,38 @@ impl Daemon {
     pub fn start(config: &Config, clock: Clock) -> Result<Daemon, StartError> {
         let data = config.data_folder();
         folder::prepare(&data)?;
-        let bound = dns_server::bind(&config.dns).map_err(|errors| {
-            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            StartError::Listen(lines.join("\n"))
-        })?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("deadpixel-main")
-            .enable_all()
-            .build()
-            .map_err(system)?;
-        let inside = runtime.enter();
-
-        let state = Arc::new(Database::open(&data.join("state.db"), STATE_MIGRATIONS)?);
-        let seed = hash_seed(&state)?;
-        let devices = Devices::open(state.clone(), clock.clone())?;
-        let seen = devices.clone();
-        let log = QueryLog::open(
-            &data,
-            &config.log,
-            clock.clone(),
-            Box::new(move |batch| seen.seen(batch)),
-        )?;
-        let announce = log.clone();
-        let (policy, live) = PolicyFile::start(policy_file::Parts {
-            folder: data.clone(),
-            state,
-            devices: devices.clone(),
-            lists: Lists::new(&config.lists, data.clone(), seed),
-            clock: clock.clone(),
-            announce: Box::new(move |legend| announce.announce(legend)),
-        })
-        .map_err(policy_error)?;
-        let upstreams =
-            Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Invalid)?;
-        let resolver = Resolver::new(
-            &config.resolver,
-            devices.clone(),
-            live.clone(),
-            upstreams.clone(),
-            config.upstream.cache_bytes,
-            clock.clone(),
-        );
-
-        let addresses = bound.addresses();
-        let bind_notices = bound.notices().to_vec();
-        let serving = bound
-            .serve(&config.dns, resolver.clone(), log.clone(), clock.clone())
-            .map_err(system)?;
-        let serving = Arc::new(Mutex::new(Some(serving)));
-        let reloader = Reloader::new(config.clone(), policy.clone());
-        let parts = http_server::Parts {
-            log: log.clone(),
-            devices: devices.clone(),
-            policy: policy.clone(),
-            live,
-            upstreams,
-            resolver,
-            counts: counts_of(&serving),
-            started: clock.now(),
-            clock,
-            listen: addresses.clone(),
-            config: config.file.as_ref().map(|file| file.display().to_string()),
-            reload: reload_with(&reloader),
-            notices: notices_of(bind_notices, &reloader, &policy),
-        };
+        let bound = bind(config)?;
         let socket = config.socket();
-        let api = runtime
-            .block_on(http_server::serve_unix(&socket, parts))
-            .map_err(|error| StartError::Listen(error.to_string()))?;
-        let watching = policy
-            .watch()
-            .inspect_err(|error| {
-                tracing::warn!(
-                    "policy.toml is not watched ({error}); after an edit run `deadpixel reload`"
-                )
-            })
-            .ok();
-        keep_writing(&runtime, &devices);
-        drop(inside);
+        let local_door = http_server::bind_unix(&socket)
+            .map_err(|error| StartError::Unusable(error.to_string()))?;
+        let runtime = main_runtime()?;
+        let parts = {
+            let _inside = runtime.enter();
+            Parts::assemble(config, &data, &clock)?
+        };
+        let notices = notices_at_start(&bound, &parts);
+        let addresses = bound.addresses();
+        let serving = bound
+            .serve(&config.dns, parts.resolver.clone(), parts.log.clone(), clock.clone())
+            .map_err(failed)?;
+        let doors: Doors = Arc::new(Mutex::new(Some(serving)));
+        let reloader = Reloader::new(config.clone(), parts.policy.clone());
+        let api = serve_api(
+            &runtime,
+            local_door,
+            http_parts(config, &parts, &doors, (&addresses, notices, &reloader, clock)),
+        );
+        keep_writing(&runtime, &parts.devices);
         Ok(Daemon {
+            watching: watch(&parts.policy),
             runtime,
-            serving,
+            doors,
+            api,
             addresses,
             socket,
-            api,
-            log,
-            devices,
+            log: parts.log,
+            devices: parts.devices,
             reloader,
-            _watching: watching,
         })
     }
 
@@ -143,11 +103,18 @@ impl Daemon {
 
     /// Closes the doors, lets queries in flight end, writes what was recorded.
     pub fn stop(self) {
-        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self.watching);
+        let serving = self.doors.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(serving) = serving {
             serving.stop(GRACE);
         }
-        self.runtime.block_on(self.api.stop());
+        let (stop, served) = self.api;
+        // An API that has ended by itself needs no telling.
+        let _ = stop.send(());
+        let closed = self.runtime.block_on(tokio::time::timeout(GRACE, served));
+        if let Ok(Ok(Err(error))) = closed {
+            tracing::warn!("{}: {error}", self.socket.display());
+        }
         self.log.stop();
         if let Err(error) = self.devices.flush() {
             tracing::error!("devices: {error}");
@@ -162,6 +129,78 @@ impl Daemon {
     pub(super) fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }
+}
+
+impl Parts {
+    fn assemble(config: &Config, data: &Path, clock: &Clock) -> Result<Parts, StartError> {
+        let state = Arc::new(Database::open(&data.join("state.db"), STATE_MIGRATIONS)?);
+        let seed = hash_seed(&state)?;
+        let devices = Devices::open(state.clone(), clock.clone())?;
+        let seen = devices.clone();
+        let told = Box::new(move |batch: &[_]| seen.seen(batch));
+        let log = QueryLog::open(data, &config.log, clock.clone(), told)?;
+        let announce = log.clone();
+        let (policy, live) = PolicyFile::start(policy_file::Parts {
+            folder: data.to_path_buf(),
+            state: state.clone(),
+            devices: devices.clone(),
+            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
+            clock: clock.clone(),
+            announce: Box::new(move |legend| announce.announce(legend)),
+        })
+        .map_err(policy_error)?;
+        let upstreams =
+            Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Unusable)?;
+        let resolver = Resolver::new(
+            &config.resolver,
+            devices.clone(),
+            live.clone(),
+            upstreams.clone(),
+            config.upstream.cache_bytes,
+            clock.clone(),
+        );
+        Ok(Parts { state, devices, log, policy, live, upstreams, resolver })
+    }
+}
+
+fn bind(config: &Config) -> Result<Bound, StartError> {
+    dns_server::bind(&config.dns).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        StartError::Unusable(lines.join("\n"))
+    })
+}
+
+fn main_runtime() -> Result<Runtime, StartError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("deadpixel-main")
+        .enable_all()
+        .build()
+        .map_err(failed)
+}
+
+fn serve_api(
+    runtime: &Runtime,
+    door: UnixDoor,
+    parts: http_server::Parts,
+) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+    let (stop, stopped) = oneshot::channel();
+    let told = async {
+        // A daemon that is gone without a word ends its API too.
+        let _ = stopped.await;
+    };
+    (stop, runtime.spawn(door.serve(http_server::router(parts), told)))
+}
+
+fn watch(policy: &PolicyFile) -> Option<Watching> {
+    let watching = policy.watch();
+    watching
+        .inspect_err(|error| {
+            tracing::warn!(
+                "policy.toml is not watched ({error}): run `deadpixel reload` after edits"
+            );
+        })
+        .ok()
 }
 
 /// Writes what was seen of devices once a second.
@@ -181,33 +220,46 @@ fn keep_writing(runtime: &Runtime, devices: &Devices) {
     });
 }
 
-fn counts_of(
-    serving: &Arc<Mutex<Option<Serving>>>,
-) -> Arc<dyn Fn() -> dns_server::Counts + Send + Sync> {
-    let serving = serving.clone();
-    Arc::new(move || {
-        let serving = serving.lock().unwrap_or_else(PoisonError::into_inner);
-        serving.as_ref().map(Serving::counts).unwrap_or_default()
-    })
+fn http_parts(
+    config: &Config,
+    parts: &Parts,
+    doors: &Doors,
+    (addresses, at_start, reloader, clock): (&[SocketAddr], Vec<String>, &Reloader, Clock),
+) -> http_server::Parts {
+    let for_counts = doors.clone();
+    let for_reload = reloader.clone();
+    let (for_notices, policy) = (reloader.clone(), parts.policy.clone());
+    http_server::Parts {
+        log: parts.log.clone(),
+        devices: parts.devices.clone(),
+        policy: parts.policy.clone(),
+        live: parts.live.clone(),
+        upstreams: parts.upstreams.clone(),
+        resolver: parts.resolver.clone(),
+        counts: Arc::new(move || {
+            let doors = for_counts.lock().unwrap_or_else(PoisonError::into_inner);
+            doors.as_ref().map(Serving::counts).unwrap_or_default()
+        }),
+        started: clock.now(),
+        clock,
+        listening: addresses.to_vec(),
+        config: config.file.as_ref().map_or("defaults".into(), |file| file.display().to_string()),
+        reload: Arc::new(move || for_reload.reload()),
+        notices: Arc::new(move || {
+            let mut notices = at_start.clone();
+            notices.extend(for_notices.notice());
+            notices.extend(policy.notices());
+            notices
+        }),
+    }
 }
 
-fn reload_with(reloader: &Reloader) -> Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync> {
-    let reloader = reloader.clone();
-    Arc::new(move || reloader.reload())
-}
-
-fn notices_of(
-    bind: Vec<String>,
-    reloader: &Reloader,
-    policy: &PolicyFile,
-) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
-    let (reloader, policy) = (reloader.clone(), policy.clone());
-    Arc::new(move || {
-        let mut notices = bind.clone();
-        notices.extend(reloader.notice());
-        notices.extend(policy.notices());
-        notices
-    })
+/// Returns what a person should know of this start.
+fn notices_at_start(bound: &Bound, parts: &Parts) -> Vec<String> {
+    let damaged = parts.state.damaged().map(|aside| {
+        format!("state.db was damaged: it lies in {}, and a new one was begun", aside.display())
+    });
+    bound.notices().iter().cloned().chain(damaged).collect()
 }
 
 fn policy_error(error: policy_file::StartError) -> StartError {
@@ -217,12 +269,12 @@ fn policy_error(error: policy_file::StartError) -> StartError {
     }
 }
 
-fn system(error: std::io::Error) -> StartError {
-    StartError::System(error.to_string())
+fn failed(error: std::io::Error) -> StartError {
+    StartError::Failed(error.to_string())
 }
 
 impl From<StorageError> for StartError {
     fn from(error: StorageError) -> StartError {
-        StartError::System(error.to_string())
+        StartError::Failed(error.to_string())
     }
 }

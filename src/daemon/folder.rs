@@ -14,7 +14,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), StartError> {
     let invalid = |error: std::io::Error| {
         let folder = folder.display();
         let mend = "make it a folder of this user's, or change `path` in [storage] of config.toml";
-        StartError::Invalid(format!("data folder {folder}: {error}; {mend}"))
+        StartError::Unusable(format!("data folder {folder}: {error}; {mend}"))
     };
     // The query log tells who asked for what: no other user may read the files made from here on.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));

@@ -24,15 +24,12 @@ pub enum StartError {
     /// config.toml or policy.toml does not check.
     #[error(transparent)]
     Problems(#[from] Problems),
-    /// An address cannot be bound.
+    /// What the configuration asks for cannot be had here: a port in use, a folder of others.
     #[error("{0}")]
-    Listen(String),
-    /// Something in the configuration is not right, or a folder cannot be used.
+    Unusable(String),
+    /// Anything else: a disk, a database, a thread.
     #[error("{0}")]
-    Invalid(String),
-    /// The system failed us.
-    #[error("{0}")]
-    System(String),
+    Failed(String),
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -44,7 +41,7 @@ pub fn run(config: Option<&Path>) -> Result<(), StartError> {
         tracing::info!("answering DNS on {address} (UDP and TCP)");
     }
     tracing::info!("API on {}", daemon.socket().display());
-    signals::wait(&daemon).map_err(|error| StartError::System(error.to_string()))?;
+    signals::wait(&daemon).map_err(|error| StartError::Failed(error.to_string()))?;
     tracing::info!("stopping");
     daemon.stop();
     Ok(())
@@ -65,4 +62,9 @@ pub fn show_config(config: Option<&Path>) -> Result<String, Problems> {
 /// Returns the local socket of the daemon that this configuration runs.
 pub fn socket_path(config: Option<&Path>) -> Result<PathBuf, Problems> {
     Config::load(config).map(|config| config.socket())
+}
+
+/// Returns where policy.toml lies.
+pub fn policy_path(config: Option<&Path>) -> Result<PathBuf, Problems> {
+    Config::load(config).map(|config| config.data_folder().join("policy.toml"))
 }

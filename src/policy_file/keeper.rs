@@ -64,7 +64,7 @@ impl Keeper {
         let draft = load(&parts, &disk.name(), &text)?;
         let now = parts.clock.now();
         let timed = timed_store.load(now.unix_seconds())?;
-        let ids = parts.devices.configure(&named_devices(&draft.standing), now)?;
+        let ids = parts.devices.configure(&named_devices(&draft.standing), now);
         let revision = revision_of(&text);
         let (edition, generation) = (1, 1);
         let first = assemble(&draft, &timed, &ids, &parts.devices.list(), (edition, generation));
@@ -228,7 +228,7 @@ impl Keeper {
         let ids = if named == named_devices(&old.draft.standing) {
             old.ids.clone()
         } else {
-            self.parts.devices.configure(&named, now)?
+            self.parts.devices.configure(&named, now)
         };
         let edition = old.edition.wrapping_add(1);
         let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
