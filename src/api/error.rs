@@ -76,17 +76,17 @@ pub struct ProblemDocument {
     #[serde(rename = "type")]
     pub kind: ProblemKind,
     /// The kind, in words.
-    pub title: String,
+    pub title: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong this time.
-    pub detail: String,
+    pub detail: Box<str>,
     /// The field of the request that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// What could have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
@@ -94,7 +94,7 @@ pub struct ProblemDocument {
 
 impl ProblemDocument {
     /// Makes a problem of a kind.
-    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> ProblemDocument {
+    pub fn new(kind: ProblemKind, detail: impl Into<Box<str>>) -> ProblemDocument {
         ProblemDocument {
             kind,
             title: kind.title().into(),
@@ -115,7 +115,7 @@ impl ProblemDocument {
 
     /// Says what to do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> ProblemDocument {
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> ProblemDocument {
         self.hint = Some(hint.into());
         self
     }

@@ -21,6 +21,8 @@ pub struct Who {
     pub total: Tally,
     /// By device and company, most attempts first.
     pub rows: Vec<WhoRow>,
+    /// Rows left out because there are too many; those with the fewest attempts.
+    pub more: usize,
     /// Times in which queries could not be recorded.
     pub gaps: Vec<Gap>,
 }
