@@ -1,1 +1,5 @@
-fn main() {}
+//! The process: a command line and its exit code.
+
+fn main() -> std::process::ExitCode {
+    deadpixel::cli::run()
+}

@@ -1,1 +1,29 @@
-//! To be built.
+//! The contract of the HTTP API: what the daemon serves, and what commands and pages call.
+
+mod changes;
+mod error;
+pub mod paths;
+mod questions;
+mod views;
+
+pub use changes::{
+    CompanyChange, DeviceChange, LevelChange, ListChange, PauseChange, PolicyText, ResumeChange,
+    RuleChange, RuleRemoval, ScopeChoice,
+};
+pub use error::{ProblemDocument, ProblemKind};
+pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
+pub use views::{
+    Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
+    DeviceDetails, DeviceView, Expected, Gap, Health, LevelView, LineView, ListBrief, ListMatch,
+    ListState, ListView, LogEntry, LogPage, LogState, PauseView, QueryTally, Reloaded, RuleView,
+    Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow, Why, WhyAlias, timestamp,
+};
+
+/// The most events one page of the log holds.
+pub const MAX_PAGE: usize = 500;
+
+/// The most seconds a pause, a rule with an end or a look back may span: 366 days.
+pub const MAX_SECONDS: u64 = 366 * 86_400;
+
+/// The most characters a name, filter or note may have.
+pub const MAX_TEXT: usize = 300;

@@ -1,0 +1,131 @@
+//! What the API lets one change: the bodies of requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Action, Level};
+
+/// Whom a change is for, as people name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeChoice {
+    /// A device: its name, a part of it, an address.
+    Device(String),
+    /// A group.
+    Group(String),
+    /// Everyone.
+    Everyone,
+    /// The word `everyone`, a group or a device, whichever has this name.
+    Named(String),
+}
+
+/// Makes an own rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleChange {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// What it does.
+    pub action: Action,
+    /// The name; all below it is meant too.
+    pub name: String,
+    /// After how many seconds it ends by itself.
+    pub seconds: Option<u64>,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// Takes an own rule away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleRemoval {
+    /// Whom it bound.
+    pub scope: ScopeChoice,
+    /// The name.
+    pub name: String,
+}
+
+/// Lifts blocking for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseChange {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// For how long.
+    pub seconds: u64,
+}
+
+/// Ends a pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeChange {
+    /// Whom it bound.
+    pub scope: ScopeChoice,
+}
+
+/// Sets a level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelChange {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// The level.
+    pub level: Level,
+}
+
+/// Switches a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListChange {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// On or off.
+    pub on: bool,
+}
+
+/// Bans a company, or lifts its ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompanyChange {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// Whether everything of the company is blocked.
+    pub blocked: bool,
+}
+
+/// Changes a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceChange {
+    /// Its new name.
+    pub name: String,
+}
+
+/// A text to be checked as policy.toml.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyText {
+    /// What problems call the file.
+    pub file: String,
+    /// The text.
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_as_people_would_write_them() {
+        let read = |text| serde_json::from_str::<ScopeChoice>(text).ok();
+        assert_eq!(read(r#""everyone""#), Some(ScopeChoice::Everyone));
+        assert_eq!(read(r#"{"device":"tv"}"#), Some(ScopeChoice::Device("tv".into())));
+        assert_eq!(read(r#"{"group":"kids"}"#), Some(ScopeChoice::Group("kids".into())));
+        assert_eq!(read(r#""all""#), None);
+    }
+
+    #[test]
+    fn a_mistyped_key_is_refused() {
+        let body = r#"{"scope":"everyone","seconds":60,"reason":"x"}"#;
+        assert!(serde_json::from_str::<PauseChange>(body).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Every path of the API, written once.
+
+/// `GET`: one screen of how the daemon fares.
+pub const STATUS: &str = "/api/v1/status";
+/// `GET`: who tried to track whom in the last 24 hours.
+pub const WHO: &str = "/api/v1/who";
+/// `GET`: the query log, in pages.
+pub const QUERIES: &str = "/api/v1/queries";
+/// `GET`: why a name is blocked or not.
+pub const WHY: &str = "/api/v1/why";
+/// `GET`: all devices.
+pub const DEVICES: &str = "/api/v1/devices";
+/// `GET`, `PATCH`, `DELETE`: one device, by name, part of a name, address or number.
+pub const DEVICE: &str = "/api/v1/devices/{device}";
+/// `GET`: all companies.
+pub const COMPANIES: &str = "/api/v1/companies";
+/// `PUT`: a company's switch.
+pub const COMPANY_POLICY: &str = "/api/v1/companies/{company}/policy";
+/// `GET`: all lists.
+pub const LISTS: &str = "/api/v1/lists";
+/// `PUT`: a list's switch.
+pub const LIST_POLICY: &str = "/api/v1/lists/{list}/policy";
+/// `GET`: what the levels hold. `PUT`: a level for a scope.
+pub const LEVELS: &str = "/api/v1/levels";
+/// `GET`: own rules and pauses. `POST`: another rule.
+pub const RULES: &str = "/api/v1/rules";
+/// `POST`: one rule less.
+pub const RULES_REMOVE: &str = "/api/v1/rules/remove";
+/// `POST`: no blocking for a while.
+pub const PAUSE: &str = "/api/v1/pause";
+/// `POST`: the end of a pause.
+pub const RESUME: &str = "/api/v1/resume";
+/// `POST`: reads the files again.
+pub const RELOAD: &str = "/api/v1/reload";
+/// `POST`: checks a text as policy.toml.
+pub const POLICY_CHECK: &str = "/api/v1/policy/check";
+
+/// Returns the path of one device.
+pub fn device(device: &str) -> String {
+    DEVICE.replace("{device}", &encode(device))
+}
+
+/// Returns the path of one company's switch.
+pub fn company_policy(company: &str) -> String {
+    COMPANY_POLICY.replace("{company}", &encode(company))
+}
+
+/// Returns the path of one list's switch.
+pub fn list_policy(list: &str) -> String {
+    LIST_POLICY.replace("{list}", &encode(list))
+}
+
+/// Escapes text for a path segment or a query value (RFC 3986, section 2.1).
+pub fn encode(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(octet));
+        } else {
+            escaped.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_stays_one_path_segment() {
+        assert_eq!(device("Living-room TV"), "/api/v1/devices/Living-room%20TV");
+        assert_eq!(device("../a?b#c/ü"), "/api/v1/devices/..%2Fa%3Fb%23c%2F%C3%BC");
+    }
+}

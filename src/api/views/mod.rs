@@ -1,0 +1,25 @@
+//! What the API shows: plain values with stable keys, times as RFC 3339.
+
+mod activity;
+mod policy;
+mod status;
+mod subjects;
+mod tallies;
+mod why;
+
+use jiff::Timestamp;
+
+pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use policy::{
+    Changed, Checked, LevelView, LineView, ListBrief, ListState, ListView, PauseView, Reloaded,
+    RuleView, Rules, SwitchView,
+};
+pub use status::{Counts, Health, LogState, Status, UpstreamView};
+pub use subjects::{CompanyView, DeviceBrief, DeviceDetails, DeviceView};
+pub use tallies::{CompanyBrief, QueryTally, Tally};
+pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, Why, WhyAlias};
+
+/// Returns microseconds since 1970 as a time; what no calendar has becomes 1970.
+pub fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,160 @@
+//! Lists, levels, rules, pauses, and what a change did.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Action, DeviceName, GroupName, Level, ListKind, Scope};
+
+/// One scope's switch of a list or ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchView {
+    /// The scope.
+    pub scope: Scope,
+    /// On or off.
+    pub on: bool,
+}
+
+/// Whether a list binds everyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListState {
+    /// It does.
+    On,
+    /// Only the rules whose absence breaks nothing do.
+    Part,
+    /// It does not.
+    Off,
+}
+
+/// A list in few words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListBrief {
+    /// Its name.
+    pub name: String,
+    /// Rules in force.
+    pub rules: u32,
+    /// Whether it binds everyone.
+    pub state: ListState,
+}
+
+/// A list and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListView {
+    /// The list.
+    #[serde(flatten)]
+    pub brief: ListBrief,
+    /// What it is about.
+    pub kind: ListKind,
+    /// `shipped`, or the file.
+    pub source: String,
+    /// Lines that could not be read.
+    pub refused: u32,
+    /// The first of them.
+    pub samples: Vec<LineView>,
+    /// Rules skipped because no list may block what they name.
+    pub skipped: Vec<LineView>,
+    /// Why the file as it is now is not in force.
+    pub held: Option<String>,
+    /// Where it is switched by hand.
+    pub switches: Vec<SwitchView>,
+}
+
+/// A line of a list, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineView {
+    /// Its number.
+    pub line: u32,
+    /// Its text.
+    pub text: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// What a level holds, and who has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelView {
+    /// The level.
+    pub level: Level,
+    /// What it does, in words.
+    pub words: String,
+    /// Its lists.
+    pub lists: Vec<String>,
+    /// Lists the policy adds.
+    pub added: Vec<String>,
+    /// Lists the policy takes out.
+    pub removed: Vec<String>,
+    /// Whether everyone has it who has no other.
+    pub everyone: bool,
+    /// Groups that have it.
+    pub groups: Vec<GroupName>,
+    /// Devices that have it by their own.
+    pub devices: Vec<DeviceName>,
+}
+
+/// Own rules and pauses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Own rules.
+    pub rules: Vec<RuleView>,
+    /// Pauses that have not ended.
+    pub pauses: Vec<PauseView>,
+}
+
+/// An own rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleView {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// What it does.
+    pub action: Action,
+    /// The name; all below it is meant too.
+    pub name: String,
+    /// Its end.
+    pub until: Option<Timestamp>,
+    /// Why it was made.
+    pub note: Option<String>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseView {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// A change that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// What it is about: a name, a list, a company, as the daemon knows it.
+    pub subject: String,
+    /// Its end.
+    pub until: Option<Timestamp>,
+    /// The revision of the policy now.
+    pub revision: String,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The revision of the policy now.
+    pub revision: String,
+    /// What a person should know of it.
+    pub notices: Vec<String>,
+}
+
+/// A policy that checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Devices it names.
+    pub devices: usize,
+    /// Groups it names.
+    pub groups: usize,
+    /// Own rules.
+    pub rules: usize,
+    /// Lists of the owner's.
+    pub lists: usize,
+}

@@ -1,0 +1,123 @@
+//! One screen of how the daemon fares.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ListBrief, PauseView, QueryTally, Tally};
+use crate::model::Level;
+
+/// How the daemon fares, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// All is well.
+    Healthy,
+    /// It answers, but something needs a person.
+    Degraded,
+    /// Everyone is paused.
+    Paused,
+    /// Everyone's level is off.
+    Off,
+}
+
+/// One screen of how the daemon fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The state.
+    pub health: Health,
+    /// The state as one sentence.
+    pub summary: String,
+    /// The program's version.
+    pub version: String,
+    /// Since when it runs.
+    pub started: Timestamp,
+    /// The configuration it runs with.
+    pub config: String,
+    /// Where DNS is answered.
+    pub listening: Vec<String>,
+    /// Queries of the last 24 hours.
+    pub queries: QueryTally,
+    /// Attempts of the last 24 hours.
+    pub attempts: Tally,
+    /// Everyone's level.
+    pub level: Level,
+    /// Whether lists were switched by hand beside it.
+    pub custom: bool,
+    /// Pauses that have not ended.
+    pub pauses: Vec<PauseView>,
+    /// Lists, bans left out.
+    pub lists: Vec<ListBrief>,
+    /// The edition of the catalogue of companies.
+    pub catalogue: String,
+    /// How many companies it knows.
+    pub companies: usize,
+    /// The revision of the policy in force.
+    pub revision: String,
+    /// Where queries are forwarded.
+    pub upstreams: Vec<UpstreamView>,
+    /// Answers in the cache.
+    pub cache_entries: u64,
+    /// Octets of the cache.
+    pub cache_bytes: u64,
+    /// Lookups that found a fresh answer.
+    pub cache_hits: u64,
+    /// Lookups that did not.
+    pub cache_misses: u64,
+    /// The query log.
+    pub log: LogState,
+    /// What came in since the start.
+    pub counts: Counts,
+    /// What a person should know.
+    pub notices: Vec<String>,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamView {
+    /// Its address as configured.
+    pub name: String,
+    /// Whether it is used now.
+    pub up: bool,
+    /// Questions sent.
+    pub asked: u64,
+    /// Questions without a usable answer.
+    pub failed: u64,
+    /// Smoothed time of an answer.
+    pub latency_micros: Option<u64>,
+    /// The last error, if it fails now.
+    pub last_error: Option<String>,
+    /// The zone it serves; none for all names.
+    pub zone: Option<String>,
+}
+
+/// How the query log fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogState {
+    /// Events stored.
+    pub events: u64,
+    /// Octets of the file.
+    pub bytes: u64,
+    /// Events lost since the start.
+    pub lost: u64,
+    /// What is wrong with writing now.
+    pub error: Option<String>,
+}
+
+/// What came in at the doors since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Queries answered over UDP.
+    pub udp: u64,
+    /// Queries answered over TCP.
+    pub tcp: u64,
+    /// Queries from addresses that are not served.
+    pub refused_clients: u64,
+    /// Packets that could not be read.
+    pub malformed: u64,
+    /// Queries shed because too many were in flight.
+    pub shed: u64,
+    /// Connections refused or closed because there were too many.
+    pub connections_refused: u64,
+    /// Connections open now.
+    pub connections: u64,
+}

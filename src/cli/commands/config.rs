@@ -1,0 +1,14 @@
+//! `config`: config.toml checked or shown, no daemon needed.
+
+use std::path::Path;
+
+use super::{ConfigCommand, Failure, daemon, print};
+
+/// Does what the arguments say.
+pub fn run(command: &ConfigCommand, config: Option<&Path>) -> Result<(), Failure> {
+    let text = match command {
+        ConfigCommand::Check => daemon::check_config(config)?,
+        ConfigCommand::Show => daemon::show_config(config)?,
+    };
+    print(&format!("{}\n", text.trim_end()))
+}

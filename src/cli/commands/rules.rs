@@ -1,0 +1,114 @@
+//! `rules`, `allow` and `block`: own rules shown, made and taken away.
+
+use hyper::Method;
+
+use super::{
+    Cell, Column, Failure, Row, RuleArgs, RulesCommand, ScopeArgs, Screen, Session, Style, Table,
+    escape, quote, scope_flag,
+};
+use crate::api::{
+    Changed, PauseView, RuleChange, RuleRemoval, RuleView, Rules, ScopeChoice, paths,
+};
+use crate::model::Action;
+
+/// Calls the daemon and prints.
+pub async fn run(session: &Session) -> Result<(), Failure> {
+    let rules: Rules = session.client.get(paths::RULES, &()).await?;
+    session.show(&rules, render)
+}
+
+/// Makes a rule.
+pub async fn add(session: &Session, action: Action, args: &RuleArgs) -> Result<(), Failure> {
+    let command = match action {
+        Action::Allow => "allow",
+        Action::Block => "block",
+    };
+    let body = RuleChange {
+        scope: scope(&args.scope, command, &args.name)?,
+        action,
+        name: args.name.clone(),
+        seconds: args.span.map(|span| span.seconds(&session.screen.local_now())),
+        note: args.note.clone(),
+    };
+    let changed: Changed = session.client.send(Method::POST, paths::RULES, &body).await?;
+    session.show(&changed, |changed, screen| message(changed, action, screen))
+}
+
+/// Takes a rule away.
+pub async fn remove(session: &Session, command: &RulesCommand) -> Result<(), Failure> {
+    let RulesCommand::Remove { name, scope: choice } = command;
+    let body = RuleRemoval { scope: scope(choice, "rules remove", name)?, name: name.clone() };
+    let changed: Changed = session.client.send(Method::POST, paths::RULES_REMOVE, &body).await?;
+    session.show(&changed, |changed, _| {
+        let (name, scope) = (escape(&changed.subject), escape(&changed.scope.to_string()));
+        format!("No rule for {name} binds {scope} any more.\n")
+    })
+}
+
+/// Returns whom a rule is for; says the three ways to tell where nobody is named.
+pub fn scope(args: &ScopeArgs, command: &str, name: &str) -> Result<ScopeChoice, Failure> {
+    args.choice().ok_or_else(|| {
+        let name = quote(name);
+        Failure::Usage(format!(
+            "for whom? Write one of\n  \
+             deadpixel {command} {name} -d DEVICE\n  \
+             deadpixel {command} {name} -g GROUP\n  \
+             deadpixel {command} {name} --everyone"
+        ))
+    })
+}
+
+/// Says what was changed, and how to change it back.
+pub fn message(changed: &Changed, action: Action, screen: &Screen) -> String {
+    let verb = match action {
+        Action::Allow => "Allowed",
+        Action::Block => "Blocked",
+    };
+    let (name, scope) = (escape(&changed.subject), escape(&changed.scope.to_string()));
+    let until = changed.until.map(|until| format!(" until {}", screen.clock(until)));
+    let flag = scope_flag(&changed.scope);
+    format!(
+        "{verb} for {scope}{}: {name} and all below it.\n\
+         Undo: deadpixel rules remove {name} {flag}\n",
+        until.unwrap_or_default()
+    )
+}
+
+/// Lays rules and pauses out.
+pub fn render(rules: &Rules, screen: &Screen) -> String {
+    let mut text = match rules.rules.is_empty() {
+        true => "No own rule. Make one: deadpixel block NAME -d DEVICE\n".into(),
+        false => rules_table(&rules.rules, screen),
+    };
+    for PauseView { scope, until } in &rules.pauses {
+        let scope = escape(&scope.to_string());
+        text.push_str(&format!("Paused for {scope} until {}.\n", screen.clock(*until)));
+    }
+    text
+}
+
+/// Lays rules out.
+pub fn rules_table(rules: &[RuleView], screen: &Screen) -> String {
+    let columns = &[
+        Column::whole("RULE"),
+        Column::text("NAME AND BELOW").least(20),
+        Column::text("FOR"),
+        Column::whole("UNTIL"),
+        Column::text("NOTE"),
+    ];
+    let mut table = Table::new(columns);
+    for rule in rules {
+        let action = match rule.action {
+            Action::Allow => Cell::styled(Style::GotThrough, "allow"),
+            Action::Block => Cell::styled(Style::Blocked, "block"),
+        };
+        table.push(Row::of([
+            action,
+            escape(&rule.name).into(),
+            escape(&rule.scope.to_string()).into(),
+            rule.until.map(|until| screen.clock(until)).unwrap_or_default().into(),
+            rule.note.as_deref().map(escape).unwrap_or_default().into(),
+        ]));
+    }
+    table.render(screen)
+}

@@ -1,0 +1,152 @@
+//! `status`: one screen of how the daemon fares.
+
+use super::{
+    Failure, Screen, Session, Style, bytes, count, escape, fields, level_title, outcome_line,
+    percent, plural, sentence, wrap,
+};
+use crate::api::{Health, ListBrief, ListState, PauseView, Status, UpstreamView, paths};
+
+/// Calls the daemon and prints.
+pub async fn run(session: &Session) -> Result<(), Failure> {
+    let status: Status = session.client.get(paths::STATUS, &()).await?;
+    session.show(&status, render)
+}
+
+/// Lays it out.
+pub fn render(status: &Status, screen: &Screen) -> String {
+    let (style, word) = match status.health {
+        Health::Healthy => (Style::Blocked, "Healthy"),
+        Health::Degraded => (Style::Failed, "Degraded"),
+        Health::Paused => (Style::GotThrough, "Paused"),
+        Health::Off => (Style::GotThrough, "Off"),
+    };
+    let mut lines = vec![
+        ("running", running(status, screen)),
+        ("answering", format!("{} (UDP and TCP)", status.listening.join(", "))),
+        ("last 24 h", queries(status)),
+        ("tracking", tracking(status)),
+        ("level", format!("{} for everyone", level_title(status.level, status.custom))),
+        ("paused", pauses(&status.pauses, screen)),
+        ("lists", lists(&status.lists)),
+        ("catalogue", catalogue(status)),
+        ("policy", format!("revision {}", escape(&status.revision))),
+        ("cache", cache(status)),
+        ("log", log(status)),
+        ("since start", doors(status)),
+    ];
+    let mut text = format!("{}: {}\n", screen.paint(style, word), escape(&status.summary));
+    for notice in &status.notices {
+        let notice = format!("! {}", escape(notice));
+        text.push_str(&format!("  {}\n", wrap(&notice, 4, screen.width)));
+    }
+    lines.extend(status.upstreams.iter().map(|view| ("upstream", upstream(view))));
+    text.push_str(&fields(&lines, screen));
+    text
+}
+
+fn running(status: &Status, screen: &Screen) -> String {
+    let since = screen.clock(status.started);
+    format!("deadpixel {} since {since}, {}", status.version, escape(&status.config))
+}
+
+fn queries(status: &Status) -> String {
+    let queries = &status.queries;
+    let mut text = format!(
+        "{} from {}: {} blocked ({})",
+        plural(queries.queries, "query"),
+        plural(queries.devices, "device"),
+        count(queries.blocked),
+        percent(queries.blocked, queries.queries)
+    );
+    if queries.failed > 0 {
+        text.push_str(&format!(", {} failed", count(queries.failed)));
+    }
+    text
+}
+
+fn tracking(status: &Status) -> String {
+    match status.attempts.attempts {
+        0 => sentence(&status.attempts),
+        _ => {
+            let companies = plural(status.attempts.companies, "company");
+            format!("{companies}, {}", outcome_line(&status.attempts))
+        }
+    }
+}
+
+fn pauses(pauses: &[PauseView], screen: &Screen) -> String {
+    let text = |pause: &PauseView| {
+        format!("{} until {}", escape(&pause.scope.to_string()), screen.clock(pause.until))
+    };
+    pauses.iter().map(text).collect::<Vec<String>>().join(", ")
+}
+
+fn lists(lists: &[ListBrief]) -> String {
+    let on = |list: &&ListBrief| list.state != ListState::Off;
+    let name = |list: &ListBrief| {
+        let part = if list.state == ListState::Part { ", in part" } else { "" };
+        format!("{} ({}{part})", escape(&list.name), plural(u64::from(list.rules), "rule"))
+    };
+    let names: Vec<String> = lists.iter().filter(on).map(name).collect();
+    let off = lists.len() - names.len();
+    match (names.is_empty(), off) {
+        (true, _) => "none is on for everyone".into(),
+        (false, 0) => names.join(", "),
+        (false, off) => format!("{}; {off} more are off", names.join(", ")),
+    }
+}
+
+fn catalogue(status: &Status) -> String {
+    let companies = plural(status.companies as u64, "company");
+    format!("{companies}, edition {}", escape(&status.catalogue))
+}
+
+fn cache(status: &Status) -> String {
+    let lookups = status.cache_hits + status.cache_misses;
+    format!(
+        "{}, {}; it had {} of what was asked for",
+        plural(status.cache_entries, "answer"),
+        bytes(status.cache_bytes),
+        percent(status.cache_hits, lookups)
+    )
+}
+
+fn log(status: &Status) -> String {
+    let log = &status.log;
+    let mut text = format!("{}, {}", plural(log.events, "event"), bytes(log.bytes));
+    if log.lost > 0 {
+        text.push_str(&format!(", {} could not be recorded", count(log.lost)));
+    }
+    text
+}
+
+fn doors(status: &Status) -> String {
+    let counts = &status.counts;
+    let mut parts =
+        vec![format!("{} over UDP", count(counts.udp)), format!("{} over TCP", count(counts.tcp))];
+    let rare = [
+        (counts.refused_clients, "from addresses not served"),
+        (counts.malformed, "unreadable"),
+        (counts.shed, "shed"),
+        (counts.connections_refused, "connections refused"),
+        (counts.connections, "connections open"),
+    ];
+    let rare = rare.iter().filter(|(number, _)| *number > 0);
+    parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
+    parts.join(", ")
+}
+
+fn upstream(view: &UpstreamView) -> String {
+    let zone = view.zone.as_deref().map(|zone| format!(" for {}", escape(zone)));
+    let state = match (view.up, view.latency_micros, view.last_error.as_deref()) {
+        (false, _, Some(error)) => format!("rests after: {}", escape(error)),
+        (false, _, None) => "rests after failures".into(),
+        (true, Some(micros), _) => format!("{} ms", micros.div_ceil(1_000)),
+        (true, None, _) => "not asked yet".into(),
+    };
+    let failed = match view.failed {
+        0 => String::new(),
+        failed => format!(", {} of {} failed", count(failed), count(view.asked)),
+    };
+    format!("{}{} · {state}{failed}", escape(&view.name), zone.unwrap_or_default())
+}

@@ -1,0 +1,194 @@
+//! `why`: what would become of a query for a name, and through what.
+
+use super::{
+    Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, quote, verdict, width,
+};
+use crate::api::{DecidedBy, Expected, LogEntry, Why, WhyParams, paths};
+use crate::model::{Level, Outcome};
+
+/// Where the verdict ends in the first line.
+const VERDICT_END: usize = 64;
+
+/// Calls the daemon and prints.
+pub async fn run(session: &Session, args: &WhyArgs) -> Result<(), Failure> {
+    let params = WhyParams {
+        name: args.name.clone(),
+        device: args.device.clone(),
+        query_type: Some(args.query_type.clone()),
+    };
+    let why: Why = session.client.get(paths::WHY, &params).await?;
+    session.show(&why, render)?;
+    match why.outcome {
+        Outcome::Blocked if args.exit_code => Err(Failure::Blocked),
+        _ => Ok(()),
+    }
+}
+
+/// Lays it out: the verdict, the chain, what would change it.
+pub fn render(why: &Why, screen: &Screen) -> String {
+    let (label, own) = own_step(why);
+    let steps = [
+        ("alias", alias_step(why, screen)),
+        (label, own),
+        ("list", list_step(why)),
+        ("company", company_step(why)),
+        ("answer", answer_step(why)),
+        ("last", why.last.as_ref().map(|entry| last_step(entry, screen)).unwrap_or_default()),
+    ];
+    let steps = steps.into_iter().filter(|(_, text)| !text.is_empty()).enumerate();
+    let numbered: Vec<(String, String)> =
+        steps.map(|(place, (label, text))| (format!("{} {label}", place + 1), text)).collect();
+    let lines: Vec<(&str, String)> =
+        numbered.iter().map(|(label, text)| (label.as_str(), text.clone())).collect();
+    format!("{}{}{}", heading(why, screen), fields(&lines, screen), hint(why, screen))
+}
+
+fn heading(why: &Why, screen: &Screen) -> String {
+    let whom = match &why.device {
+        Some(device) => format!("asked by {}", escape(&device.name)),
+        None => "asked by a device without a policy of its own".into(),
+    };
+    let name = escape(&why.name);
+    let (style, verdict) = match why.outcome {
+        Outcome::Blocked => (Style::Blocked, "BLOCKED"),
+        Outcome::Failed => (Style::Failed, "FAILED"),
+        Outcome::Allowed if why.tracking => (Style::GotThrough, "GETS THROUGH"),
+        Outcome::Allowed => (Style::Plain, "ALLOWED"),
+    };
+    let used = width(&name) + 2 + width(&whom) + verdict.len();
+    let blank = " ".repeat(VERDICT_END.saturating_sub(used).max(2));
+    let (name, verdict) = (screen.paint(Style::Strong, &name), screen.paint(style, verdict));
+    format!("{name}  {whom}{blank}{verdict}\n{}", lifted(why, screen))
+}
+
+/// Says what lifts the block, if something does.
+fn lifted(why: &Why, screen: &Screen) -> String {
+    match why.paused_until {
+        _ if !why.would_block => String::new(),
+        Some(until) => {
+            let until = screen.clock(until);
+            format!("It would be blocked, but blocking is paused until {until}.\n")
+        }
+        None if why.level == Level::Off => "It would be blocked, but the level is off.\n".into(),
+        None => "It would be blocked, but blocking is lifted.\n".into(),
+    }
+}
+
+fn alias_step(why: &Why, screen: &Screen) -> String {
+    let Some(alias) = &why.alias else { return String::new() };
+    format!("-> {}  (seen {})", escape(&alias.target), screen.ago(alias.seen))
+}
+
+fn own_step(why: &Why) -> (&'static str, String) {
+    match &why.decided_by {
+        Some(DecidedBy::Rule { text }) => ("rule", escape(text)),
+        Some(DecidedBy::Ban { list, rule, line }) => ("ban", located(list, rule.as_deref(), *line)),
+        Some(DecidedBy::Canary) => {
+            ("canary", "it would tell the device to pass this resolver by".into())
+        }
+        Some(DecidedBy::List { .. }) | None => ("", String::new()),
+    }
+}
+
+fn list_step(why: &Why) -> String {
+    let decided = match &why.decided_by {
+        Some(DecidedBy::List { list, .. } | DecidedBy::Ban { list, .. }) => Some(list),
+        _ => None,
+    };
+    let others = |binds: bool| {
+        let lists = why.lists.iter().filter(|found| found.binds == binds);
+        let others = lists.filter(|found| Some(&found.list) != decided);
+        others.map(|found| escape(&found.list)).collect::<Vec<String>>().join(", ")
+    };
+    let deciding = match &why.decided_by {
+        Some(DecidedBy::List { list, rule, line }) => located(list, rule.as_deref(), *line),
+        _ => String::new(),
+    };
+    let also = if deciding.is_empty() { "on " } else { "also " };
+    let parts = [("", deciding), (also, others(true)), ("not in force here: ", others(false))];
+    let told = parts.into_iter().filter(|(_, lists)| !lists.is_empty());
+    let told: Vec<String> = told.map(|(label, lists)| format!("{label}{lists}")).collect();
+    match (&why.decided_by, &why.answer) {
+        (None, Expected::Upstream) if told.is_empty() => "on none".into(),
+        _ => told.join("; "),
+    }
+}
+
+fn located(list: &str, rule: Option<&str>, line: Option<u32>) -> String {
+    let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+    let rule = rule.map(|rule| format!(": {}", escape(rule))).unwrap_or_default();
+    format!("{}{line}{rule}", escape(list))
+}
+
+fn company_step(why: &Why) -> String {
+    match &why.company {
+        Some(row) => {
+            let breakage = match row.breakage.as_str() {
+                "" | "no" => String::new(),
+                told => match told.split_once(": ") {
+                    Some(("partly", what)) => {
+                        format!("; blocking breaks in part: {}", escape(what))
+                    }
+                    Some(("yes", what)) => format!("; blocking breaks: {}", escape(what)),
+                    _ => format!("; blocking breaks: {}", escape(told)),
+                },
+            };
+            let company = company_title(Some(&row.company));
+            format!("{company} ({}{breakage})", escape(&row.purpose))
+        }
+        None if why.tracking => "Unattributed".into(),
+        None => String::new(),
+    }
+}
+
+fn answer_step(why: &Why) -> String {
+    let took = why
+        .last
+        .as_ref()
+        .filter(|last| last.outcome == why.outcome)
+        .map(|last| format!(" in {}", milliseconds(last.duration_micros)));
+    let took = took.unwrap_or_default();
+    match &why.answer {
+        Expected::Sinkhole { data, ttl } => format!("{data}, {ttl} s, from us{took}"),
+        Expected::Local => format!("one of ours: the name is local{took}"),
+        Expected::Upstream => "the real one, from upstream or the cache".into(),
+    }
+}
+
+fn last_step(entry: &LogEntry, screen: &Screen) -> String {
+    let (_, word) = verdict(entry);
+    format!("asked {} by {}: {word}", screen.ago(entry.time), escape(&entry.device))
+}
+
+/// Returns what would change the verdict.
+fn hint(why: &Why, screen: &Screen) -> String {
+    let (here, flag) = match &why.device {
+        Some(device) => ("here", format!("-d {}", quote(&device.name))),
+        None => ("for everyone", "--everyone".into()),
+    };
+    let name = quote(&why.name);
+    let (label, command) = match (&why.outcome, &why.decided_by, &why.answer) {
+        (_, _, Expected::Local) => return String::new(),
+        (Outcome::Blocked, Some(DecidedBy::Ban { list, .. }), _) => {
+            let slug = quote(list.strip_prefix("ban-").unwrap_or(list));
+            (format!("Lift the ban {here}"), format!("company allow {slug} {flag}"))
+        }
+        (Outcome::Blocked, _, _) => {
+            (format!("Allow {here} for an hour"), format!("allow {name} {flag} --for 1h"))
+        }
+        _ if why.would_block => return String::new(),
+        _ => (format!("Block {here}"), format!("block {name} {flag}")),
+    };
+    let line = format!("{label}:  deadpixel {command}");
+    match screen.width {
+        Some(most) if width(&line) > most => format!("{label}:\n  deadpixel {command}\n"),
+        _ => format!("{line}\n"),
+    }
+}
+
+fn milliseconds(micros: u32) -> String {
+    match micros {
+        0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        _ => format!("{} ms", micros / 1_000),
+    }
+}

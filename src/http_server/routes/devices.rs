@@ -1,0 +1,178 @@
+//! Devices: all of them, one of them, its name, its end.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+
+use super::{
+    Actor, Answer, App, Body, CompanyPurposes, Params, Segment, Shared, Snapshot, change_problem,
+    company_rows, find_device, rows_of, rule_view, seconds, tally_of,
+};
+use crate::api::{
+    Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument, ProblemKind,
+    QueryTally, RuleView, timestamp,
+};
+use crate::devices::Device;
+use crate::model::{DeviceId, DeviceName, ListMask, Scope};
+use crate::policy_file::Change;
+use crate::query_log::{QueryCount, Total};
+
+/// Companies that a list of devices names for each.
+const TOP_COMPANIES: usize = 3;
+
+/// Answers `GET` of all.
+pub async fn list(State(app): State<Shared>) -> Answer<Vec<DeviceView>> {
+    app.work(read_all).await
+}
+
+/// Answers `GET` of one.
+pub async fn show(State(app): State<Shared>, Segment(text): Segment) -> Answer<DeviceDetails> {
+    app.work(move |app| read_one(app, &text)).await
+}
+
+/// Answers `PATCH`.
+pub async fn rename(
+    State(app): State<Shared>,
+    Segment(text): Segment,
+    Actor(actor): Actor,
+    Body(change): Body<DeviceChange>,
+) -> Answer<Changed> {
+    app.work(move |app| {
+        let name = DeviceName::parse(&change.name)
+            .map_err(|why| ProblemDocument::new(ProblemKind::InvalidInput, why).field("name"))?;
+        let device = find(app, &Snapshot::of(app), &text)?;
+        let rename = Change::RenameDevice(device.id, name.clone());
+        app.parts.policy.apply(&rename, &actor).map_err(change_problem)?;
+        Ok(app.changed(Scope::Device(name), device.name, None))
+    })
+    .await
+}
+
+/// Answers `DELETE`.
+pub async fn forget(
+    State(app): State<Shared>,
+    Segment(text): Segment,
+    Params(params): Params<ForgetParams>,
+    Actor(actor): Actor,
+) -> Answer<Changed> {
+    app.work(move |app| {
+        let device = find(app, &Snapshot::of(app), &text)?;
+        if device.named {
+            let change = Change::ForgetDevice(device.id);
+            app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
+        }
+        if params.history {
+            app.parts.log.flush();
+            app.parts.log.erase(device.id)?;
+        }
+        app.parts.devices.forget(device.id)?;
+        let name = DeviceName::parse(&device.name)
+            .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
+        Ok(app.changed(Scope::Device(name), device.name, None))
+    })
+    .await
+}
+
+fn find(app: &App, snapshot: &Snapshot, text: &str) -> Result<Device, ProblemDocument> {
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
+    find_device(text, &snapshot.devices, identify).cloned()
+}
+
+fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
+    app.parts.log.flush();
+    let snapshot = Snapshot::of(app);
+    let (from, until) = snapshot.last_day();
+    let mut totals: HashMap<DeviceId, Vec<Total>> = HashMap::new();
+    for total in app.parts.log.totals(from, until)? {
+        totals.entry(total.device).or_default().push(total);
+    }
+    let queries: HashMap<_, _> = app.parts.log.queries(from, until)?.into_iter().collect();
+    let day_of = |device: &Device| Day {
+        totals: totals.get(&device.id).cloned().unwrap_or_default(),
+        queries: queries.get(&device.id).cloned().unwrap_or_default(),
+    };
+    let devices = snapshot.devices.iter();
+    let mut views: Vec<DeviceView> =
+        devices.map(|device| view(&snapshot, device, &day_of(device))).collect();
+    views.sort_by(|a, b| {
+        b.attempts.attempts.cmp(&a.attempts.attempts).then(b.last_seen.cmp(&a.last_seen))
+    });
+    Ok(views)
+}
+
+fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
+    app.parts.log.flush();
+    let snapshot = Snapshot::of(app);
+    let device = find(app, &snapshot, text)?;
+    let (from, until) = snapshot.last_day();
+    let mut totals = app.parts.log.totals(from, until)?;
+    totals.retain(|total| total.device == device.id);
+    let counts = app.parts.log.queries(from, until)?;
+    let found = counts.into_iter().find(|(id, _)| *id == device.id);
+    let day = Day { totals, queries: found.map(|(_, count)| count).unwrap_or_default() };
+    let policy = snapshot.policy(Some(device.id));
+    let part = snapshot.part(&device);
+    let bans = list_names(&snapshot, policy.bans()).into_iter();
+    Ok(DeviceDetails {
+        device: view(&snapshot, &device, &day),
+        configured: part
+            .map(|part| part.addresses.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        lists: list_names(&snapshot, policy.lists()),
+        bans: bans.map(|list| list.strip_prefix("ban-").unwrap_or(&list).into()).collect(),
+        rules: binding_rules(app, &snapshot, &device),
+        companies: company_rows(app, &snapshot, &day.totals)?,
+    })
+}
+
+/// What the log counted of one device in the last 24 hours.
+struct Day {
+    totals: Vec<Total>,
+    queries: QueryCount,
+}
+
+fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
+    let policy = snapshot.policy(Some(device.id));
+    let part = snapshot.part(device);
+    let rows = rows_of(&day.totals, TOP_COMPANIES, snapshot, &CompanyPurposes::default());
+    let seen = |at: i64| (at > 0).then(|| timestamp(at));
+    DeviceView {
+        brief: snapshot.brief(device),
+        named: device.named,
+        groups: part.map(|part| part.groups.clone()).unwrap_or_default(),
+        log: policy.log_detail(),
+        paused_until: policy.paused_until(snapshot.now).map(seconds),
+        first_seen: seen(device.first_seen),
+        last_seen: seen(device.last_seen),
+        queries: QueryTally {
+            queries: day.queries.queries,
+            blocked: day.queries.blocked,
+            failed: day.queries.failed,
+            devices: u64::from(day.queries.queries > 0),
+        },
+        attempts: tally_of(day.totals.iter()),
+        top_companies: rows.into_iter().filter_map(|row| row.company).collect(),
+    }
+}
+
+fn list_names(snapshot: &Snapshot, lists: ListMask) -> Vec<String> {
+    let known = snapshot.in_force.ruleset.lists();
+    let infos = lists.iter().filter_map(|list| known.get(usize::from(list.0)));
+    let mut names: Vec<String> = infos.map(|info| info.name.to_string()).collect();
+    names.dedup();
+    names
+}
+
+/// Returns the own rules of the device, of its groups in their order, and of everyone.
+fn binding_rules(app: &App, snapshot: &Snapshot, device: &Device) -> Vec<RuleView> {
+    let timed = app.parts.policy.timed();
+    let rules: Vec<_> = snapshot.standing.rules.iter().chain(&timed.rules).collect();
+    let mut scopes = Vec::new();
+    if let Some(part) = snapshot.part(device) {
+        scopes.push(Scope::Device(part.name.clone()));
+        scopes.extend(part.groups.iter().cloned().map(Scope::Group));
+    }
+    scopes.push(Scope::Everyone);
+    let of_scope = |scope: Scope| rules.iter().filter(move |rule| rule.scope == scope);
+    scopes.into_iter().flat_map(of_scope).map(|rule| rule_view(rule)).collect()
+}

@@ -1,0 +1,53 @@
+//! Which path is answered by what: one file a resource.
+
+mod companies;
+mod devices;
+mod levels;
+mod lists;
+mod pause;
+mod policy;
+mod queries;
+mod rules;
+mod status;
+mod who;
+mod why;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post, put};
+
+use super::{
+    Actor, Answer, App, Body, CompanyPurposes, EntryViews, Making, Params, Segment, Shared,
+    Snapshot, bounded, change_problem, find_company, find_device, find_scope, gap_view,
+    pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of, write_cursor,
+};
+use crate::api::paths;
+use lists::list_briefs;
+use rules::rule_view;
+use who::company_rows;
+
+/// Octets that a policy to be checked may have.
+const POLICY_LIMIT: usize = 8 << 20;
+
+/// Returns every path with what answers it.
+pub fn routes() -> Router<Shared> {
+    let check = post(policy::check).layer(DefaultBodyLimit::max(POLICY_LIMIT));
+    Router::new()
+        .route(paths::STATUS, get(status::show))
+        .route(paths::WHO, get(who::show))
+        .route(paths::QUERIES, get(queries::page))
+        .route(paths::WHY, get(why::explain))
+        .route(paths::DEVICES, get(devices::list))
+        .route(paths::DEVICE, get(devices::show).patch(devices::rename).delete(devices::forget))
+        .route(paths::COMPANIES, get(companies::list))
+        .route(paths::COMPANY_POLICY, put(companies::switch))
+        .route(paths::LISTS, get(lists::list))
+        .route(paths::LIST_POLICY, put(lists::switch))
+        .route(paths::LEVELS, get(levels::list).put(levels::set))
+        .route(paths::RULES, get(rules::list).post(rules::add))
+        .route(paths::RULES_REMOVE, post(rules::remove))
+        .route(paths::PAUSE, post(pause::pause))
+        .route(paths::RESUME, post(pause::resume))
+        .route(paths::RELOAD, post(policy::reload))
+        .route(paths::POLICY_CHECK, check)
+}

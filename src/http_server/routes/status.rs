@@ -1,0 +1,149 @@
+//! One screen of how the daemon fares.
+
+use axum::extract::State;
+
+use super::{Answer, App, Shared, Snapshot, list_briefs, pause_views, tally_of};
+use crate::api::{
+    Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
+};
+use crate::model::{Level, Scope};
+use crate::upstream::UpstreamStatus;
+
+/// Answers `GET`.
+pub async fn show(State(app): State<Shared>) -> Answer<Status> {
+    app.work(report).await
+}
+
+fn report(app: &App) -> Result<Status, ProblemDocument> {
+    let parts = &app.parts;
+    parts.log.flush();
+    let snapshot = Snapshot::of(app);
+    let (from, until) = snapshot.last_day();
+    let (level, custom) = snapshot.everyone();
+    let pauses = pause_views(parts.policy.timed().pauses);
+    let upstreams: Vec<UpstreamView> = parts.upstreams.status().into_iter().map(upstream).collect();
+    let figures = parts.log.figures();
+    let mut notices = parts.policy.notices();
+    notices.extend((parts.notices)());
+    notices.extend(upstream_notice(&upstreams));
+    notices.extend(figures.error.as_ref().map(|why| format!("queries are not recorded: {why}")));
+    let (health, summary) = judge(&notices, &pauses, level);
+    let cache = parts.resolver.cache_figures();
+    Ok(Status {
+        health,
+        summary,
+        version: env!("CARGO_PKG_VERSION").into(),
+        started: timestamp(parts.started.wall),
+        config: parts.config.clone(),
+        listening: parts.listening.iter().map(ToString::to_string).collect(),
+        queries: query_tally(app, from, until)?,
+        attempts: tally_of(parts.log.totals(from, until)?.iter()),
+        level,
+        custom,
+        pauses,
+        lists: list_briefs(app, &snapshot),
+        catalogue: snapshot.in_force.catalogue.edition().into(),
+        companies: snapshot.in_force.catalogue.companies().len(),
+        revision: parts.policy.revision(),
+        upstreams,
+        cache_entries: cache.entries,
+        cache_bytes: cache.bytes,
+        cache_hits: cache.hits,
+        cache_misses: cache.misses,
+        log: LogState {
+            events: figures.events,
+            bytes: figures.bytes,
+            lost: figures.lost,
+            error: figures.error,
+        },
+        counts: (parts.counts)(),
+        notices,
+    })
+}
+
+fn query_tally(app: &App, from: i64, until: i64) -> Result<QueryTally, ProblemDocument> {
+    let mut tally = QueryTally::default();
+    for (_, count) in app.parts.log.queries(from, until)? {
+        tally.queries += count.queries;
+        tally.blocked += count.blocked;
+        tally.failed += count.failed;
+        tally.devices += u64::from(count.queries > 0);
+    }
+    Ok(tally)
+}
+
+fn upstream(status: UpstreamStatus) -> UpstreamView {
+    UpstreamView {
+        name: status.name,
+        up: status.up,
+        asked: status.asked,
+        failed: status.failed,
+        latency_micros: status.latency_micros,
+        last_error: status.last_error,
+        zone: status.zone,
+    }
+}
+
+/// Says what to try when none of the upstreams for all names answers.
+fn upstream_notice(upstreams: &[UpstreamView]) -> Option<String> {
+    let general = || upstreams.iter().filter(|upstream| upstream.zone.is_none());
+    if general().count() == 0 || general().any(|upstream| upstream.up) {
+        return None;
+    }
+    let mut errors = general().filter_map(|upstream| upstream.last_error.as_deref());
+    let error = errors.next_back().unwrap_or("no answer");
+    Some(format!(
+        "no upstream answers ({error}). Try: is this machine online, is its clock right, does a \
+         firewall let TCP 853 and 443 out? Other servers go into [upstream] of config.toml"
+    ))
+}
+
+fn judge(notices: &[String], pauses: &[PauseView], level: Level) -> (Health, String) {
+    let paused = pauses.iter().any(|pause| pause.scope == Scope::Everyone);
+    match notices {
+        [] if paused => (Health::Paused, "Answering; blocking is paused for everyone.".into()),
+        [] if level == Level::Off => {
+            (Health::Off, "Answering; everyone's level is off, so lists block nothing.".into())
+        }
+        [] => (Health::Healthy, "Answering normally.".into()),
+        [_] => (Health::Degraded, "Answering; one thing needs you.".into()),
+        several => (Health::Degraded, format!("Answering; {} things need you.", several.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(up: bool, zone: Option<&str>) -> UpstreamView {
+        UpstreamView {
+            name: "tls://dns.example".into(),
+            up,
+            asked: 4,
+            failed: 4,
+            latency_micros: None,
+            last_error: Some("connection refused".into()),
+            zone: zone.map(String::from),
+        }
+    }
+
+    #[test]
+    fn dead_upstreams_are_told_with_what_to_try() {
+        let dead = [upstream(false, None), upstream(true, Some("lan"))];
+        let notice = upstream_notice(&dead).expect("none for all names is up");
+        assert!(notice.contains("connection refused") && notice.contains("853"), "{notice}");
+        assert_eq!(upstream_notice(&[upstream(false, None), upstream(true, None)]), None);
+        assert_eq!(upstream_notice(&[upstream(false, Some("lan"))]), None);
+    }
+
+    #[test]
+    fn the_state_is_one_word_and_what_needs_a_person_comes_first() {
+        let pause = PauseView { scope: Scope::Everyone, until: timestamp(0) };
+        let word =
+            |notices: &[String], pauses: &[PauseView], level| judge(notices, pauses, level).0;
+        assert_eq!(word(&[], &[], Level::Standard), Health::Healthy);
+        assert_eq!(word(&[], std::slice::from_ref(&pause), Level::Off), Health::Paused);
+        assert_eq!(word(&[], &[], Level::Off), Health::Off);
+        assert_eq!(word(&["x".into()], &[pause], Level::Off), Health::Degraded);
+    }
+}

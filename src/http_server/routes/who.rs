@@ -1,0 +1,123 @@
+//! Who tried to track whom in the last 24 hours.
+
+use axum::extract::State;
+
+use super::{
+    Answer, App, CompanyPurposes, Params, Shared, Snapshot, find_device, gap_view, rows_of,
+    tally_of,
+};
+use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
+use crate::model::{DeviceId, Outcome};
+use crate::query_log::{Entry, Filter, Total};
+
+/// Rows for which it is looked up why something got through.
+const EXPLAINED_ROWS: usize = 16;
+
+/// Rows that are shown at most; the rest is counted.
+const MOST_ROWS: usize = 500;
+
+/// Answers `GET`.
+pub async fn show(State(app): State<Shared>, Params(params): Params<WhoParams>) -> Answer<Who> {
+    app.work(move |app| report(app, &params)).await
+}
+
+fn report(app: &App, params: &WhoParams) -> Result<Who, ProblemDocument> {
+    app.parts.log.flush();
+    let snapshot = Snapshot::of(app);
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
+    let device = match &params.device {
+        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
+        None => None,
+    };
+    let (from, until) = snapshot.last_day();
+    let mut totals = app.parts.log.totals(from, until)?;
+    totals.retain(|total| device.is_none_or(|device| device.id == total.device));
+    let seen = device.map(|device| device.last_seen).filter(|&seen| seen > 0);
+    let rows = company_rows(app, &snapshot, &totals)?;
+    let all = totals.iter().filter(|total| total.attempts > 0).count();
+    Ok(Who {
+        from: timestamp(from),
+        until: timestamp(snapshot.now.wall),
+        device: device.map(|device| snapshot.brief(device)),
+        last_query: seen.map(timestamp),
+        total: tally_of(totals.iter()),
+        more: all - rows.len(),
+        rows,
+        gaps: app.parts.log.gaps(from, until)?.into_iter().map(gap_view).collect(),
+    })
+}
+
+/// Returns rows with the reason why the latest attempt that got through did.
+pub fn company_rows(
+    app: &App,
+    snapshot: &Snapshot,
+    totals: &[Total],
+) -> Result<Vec<WhoRow>, ProblemDocument> {
+    let purposes = CompanyPurposes::of(&snapshot.in_force.catalogue);
+    let mut rows = rows_of(totals, MOST_ROWS, snapshot, &purposes);
+    for row in rows.iter_mut().filter(|row| row.allowed > 0).take(EXPLAINED_ROWS) {
+        let slug = row.company.as_ref().map_or("unattributed", |company| &company.slug);
+        let filter = Filter {
+            devices: vec![DeviceId(row.device_id)],
+            company: Some(slug.into()),
+            outcome: Some(Outcome::Allowed),
+            tracking: true,
+            from: Some(snapshot.last_day().0),
+            ..Filter::default()
+        };
+        let latest = app.parts.log.search(&filter, None, 1)?;
+        row.got_through = latest.first().map(cause);
+    }
+    Ok(rows)
+}
+
+/// Returns why an event was let through, as people read it.
+fn cause(entry: &Entry) -> String {
+    match &entry.reason {
+        _ if entry.would_block => "blocking was paused or off".into(),
+        Some(rule) if rule.starts_with("rule ") => rule.clone(),
+        _ if entry.lists.is_empty() => "it is on no list".into(),
+        _ => format!("its level leaves out {}", entry.lists.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BindingId, RecordType};
+    use crate::query_log::Cursor;
+
+    fn allowed(reason: Option<&str>, lists: &[&str], would_block: bool) -> Entry {
+        Entry {
+            cursor: Cursor { at: 0, device: DeviceId(1) },
+            binding: BindingId(1),
+            client: "127.0.0.2".into(),
+            name: "pixel.example".into(),
+            query_type: RecordType::A,
+            outcome: Outcome::Allowed,
+            would_block,
+            reason: reason.map(String::from),
+            lists: lists.iter().map(|&list| list.into()).collect(),
+            alias: None,
+            company: None,
+            tracking: true,
+            attempt: true,
+            answered_by: "cache".into(),
+            response_code: 0,
+            duration: 1,
+        }
+    }
+
+    #[test]
+    fn what_got_through_says_why() {
+        let cases = [
+            (allowed(Some("list trackers"), &["trackers"], true), "blocking was paused or off"),
+            (allowed(Some("rule allow x for TV"), &["trackers"], false), "rule allow x for TV"),
+            (allowed(None, &["trackers-strict"], false), "its level leaves out trackers-strict"),
+            (allowed(None, &[], false), "it is on no list"),
+        ];
+        for (entry, expected) in cases {
+            assert_eq!(cause(&entry), expected);
+        }
+    }
+}

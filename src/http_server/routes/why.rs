@@ -1,0 +1,271 @@
+//! Why a name is blocked or not, for a device, now; nothing of it is logged.
+
+use axum::extract::State;
+
+use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, seconds};
+use crate::api::{
+    CompanyRow, DecidedBy, Expected, ListMatch, ProblemDocument, ProblemKind, Why, WhyAlias,
+    WhyParams, timestamp,
+};
+use crate::devices::Device;
+use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict};
+use crate::policy::{Decision, DevicePolicy};
+use crate::query_log::{Entry, Filter};
+use crate::rules::{Explained, ListInfo};
+use crate::sinkhole::BlockingMode;
+
+/// Events looked through for the last time a name was asked for.
+const LOOK_BACK: usize = 200;
+
+/// Answers `GET`.
+pub async fn explain(State(app): State<Shared>, Params(params): Params<WhyParams>) -> Answer<Why> {
+    app.work(move |app| read(app, &params)).await
+}
+
+/// A name held against a device's policy.
+struct Judgement {
+    name: DomainName,
+    hashes: NameHashes,
+    found: ListMask,
+    decision: Decision,
+}
+
+impl Judgement {
+    fn blocks(&self) -> bool {
+        matches!(self.decision.verdict, Verdict::Block(_))
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self.decision.verdict {
+            Verdict::None => None,
+            Verdict::Allow(reason) | Verdict::Block(reason) => Some(reason),
+        }
+    }
+}
+
+fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
+    let (name, query_type) = asked(params)?;
+    app.parts.log.flush();
+    let snapshot = Snapshot::of(app);
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
+    let device = match &params.device {
+        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
+        None => None,
+    };
+    let policy = snapshot.policy(device.map(|device| device.id));
+    let past = past_events(app, &name, device)?;
+    let own = judge(&snapshot, policy, name.clone());
+    let local = is_local(app, &snapshot, &name);
+    let alias = past.iter().find_map(|entry| alias_of(entry, &snapshot, policy));
+    let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
+    let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
+    let blocked = deciding.blocks() && !deciding.decision.lifted && !local;
+    let company = company_row(&snapshot, deciding).or_else(|| company_row(&snapshot, &own));
+    let listed = own.found.union(deciding.found);
+    let tracking = !listed.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
+        || company.as_ref().is_some_and(|row| row.tier.is_tracking());
+    let last = past.into_iter().next().map(|entry| EntryViews::of(app).show(entry, &snapshot));
+    Ok(Why {
+        name: name.to_string(),
+        query_type,
+        device: device.map(|device| snapshot.brief(device)),
+        outcome: if blocked { Outcome::Blocked } else { Outcome::Allowed },
+        would_block: deciding.blocks() && deciding.decision.lifted && !local,
+        paused_until: policy.paused_until(snapshot.now).map(seconds),
+        level: policy.level(),
+        alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
+        decided_by: decided_by(&snapshot, deciding).filter(|_| !local),
+        lists: matches(&snapshot, policy, deciding),
+        company,
+        tracking,
+        answer: expected(&snapshot, policy, deciding, (query_type, blocked, local)),
+        last,
+    })
+}
+
+fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument> {
+    let invalid = |field, detail: String| {
+        ProblemDocument::new(ProblemKind::InvalidInput, detail).field(field)
+    };
+    let name = DomainName::parse(&params.name)
+        .map_err(|why| invalid("name", format!("{:?} is no domain name: {why}", params.name)))?;
+    let query_type = params.query_type.as_deref().unwrap_or("A").parse();
+    Ok((name, query_type.map_err(|why| invalid("type", why))?))
+}
+
+fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
+    let hashes = snapshot.in_force.hashes(name.as_ref());
+    let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes);
+    let decision = policy.decide(&hashes, found, snapshot.now);
+    Judgement { name, hashes, found, decision }
+}
+
+/// Returns events for this very name, newest first.
+fn past_events(
+    app: &App,
+    name: &DomainName,
+    device: Option<&Device>,
+) -> Result<Vec<Entry>, ProblemDocument> {
+    let text = name.to_string();
+    let devices = device.map(|device| device.id).into_iter().collect();
+    let filter = Filter { devices, text: Some(text.clone()), ..Filter::default() };
+    let mut found = app.parts.log.search(&filter, None, LOOK_BACK)?;
+    found.retain(|entry| entry.name == text);
+    Ok(found)
+}
+
+/// Returns the alias an event names, if a rule that is in force now matches it.
+fn alias_of(
+    entry: &Entry,
+    snapshot: &Snapshot,
+    policy: &DevicePolicy,
+) -> Option<(WhyAlias, Judgement)> {
+    let target = entry.alias.as_ref()?;
+    let name = DomainName::from_presentation(target).ok()?;
+    let judgement = judge(snapshot, policy, name);
+    let alias = WhyAlias { target: target.clone(), seen: timestamp(entry.cursor.at) };
+    judgement.reason().map(|_| (alias, judgement))
+}
+
+fn is_local(app: &App, snapshot: &Snapshot, name: &DomainName) -> bool {
+    let zones = &snapshot.in_force.zones;
+    zones.is_always_ours(name.as_ref())
+        || (zones.is_ours(name.as_ref()) && !app.parts.upstreams.is_forwarded(name.as_ref()))
+}
+
+fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
+    let row = |list| {
+        let explained = snapshot.in_force.ruleset.explain(judgement.name.as_ref());
+        let found = explained.into_iter().find(|explained| explained.list == list);
+        let name = list_info(snapshot, list).map(|info| info.name.to_string());
+        (name.unwrap_or_default(), found.clone().map(|it| it.rule), found.and_then(|it| it.line))
+    };
+    match judgement.reason()? {
+        Reason::Rule(rule) => {
+            let text = snapshot.in_force.policies.rule_texts().get(&rule).cloned();
+            Some(DecidedBy::Rule { text: text.unwrap_or_default() })
+        }
+        Reason::Ban(list) => {
+            let (list, rule, line) = row(list);
+            Some(DecidedBy::Ban { list, rule, line })
+        }
+        Reason::List(list) => {
+            let (list, rule, line) = row(list);
+            Some(DecidedBy::List { list, rule, line })
+        }
+        Reason::Canary => Some(DecidedBy::Canary),
+    }
+}
+
+fn matches(snapshot: &Snapshot, policy: &DevicePolicy, judgement: &Judgement) -> Vec<ListMatch> {
+    let binding = policy.lists().union(policy.bans());
+    let mut matches: Vec<ListMatch> = Vec::new();
+    for Explained { list, rule, line } in snapshot.in_force.ruleset.explain(judgement.name.as_ref())
+    {
+        let Some(name) = list_info(snapshot, list).map(|info| info.name.to_string()) else {
+            continue;
+        };
+        let binds = binding.contains(list);
+        // A list and the part of it that `basic` has go by one name.
+        match matches.iter_mut().find(|known| known.list == name) {
+            Some(known) => known.binds |= binds,
+            None => matches.push(ListMatch { list: name, rule, line, binds }),
+        }
+    }
+    matches
+}
+
+fn list_info(snapshot: &Snapshot, list: crate::model::ListId) -> Option<&ListInfo> {
+    snapshot.in_force.ruleset.lists().get(usize::from(list.0))
+}
+
+fn company_row(snapshot: &Snapshot, judgement: &Judgement) -> Option<CompanyRow> {
+    let catalogue = &snapshot.in_force.catalogue;
+    let row = catalogue.find(judgement.name.as_ref(), &judgement.hashes)?;
+    let company = catalogue.companies().get(usize::from(row.company.0))?;
+    Some(CompanyRow {
+        company: snapshot.company(&company.slug),
+        purpose: row.purpose.to_string(),
+        tier: row.tier,
+        breakage: row.breakage.to_string(),
+        evidence: row.evidence.to_string(),
+    })
+}
+
+fn expected(
+    snapshot: &Snapshot,
+    policy: &DevicePolicy,
+    judgement: &Judgement,
+    (query_type, blocked, local): (RecordType, bool, bool),
+) -> Expected {
+    match judgement.reason() {
+        _ if local => Expected::Local,
+        _ if !blocked => Expected::Upstream,
+        reason => {
+            let mode = match reason {
+                Some(Reason::Canary) => &BlockingMode::NxDomain,
+                _ => policy.blocking(),
+            };
+            let ttl = snapshot.in_force.policies.blocked_ttl();
+            Expected::Sinkhole { data: sinkhole_data(mode, query_type), ttl }
+        }
+    }
+}
+
+/// Returns what the sinkhole says, in words.
+fn sinkhole_data(mode: &BlockingMode, query_type: RecordType) -> String {
+    let texts = |addresses: Vec<String>, null: &str| match addresses.is_empty() {
+        true => null.into(),
+        false => addresses.join(", "),
+    };
+    let (v4, v6): (Vec<String>, Vec<String>) = match mode {
+        BlockingMode::NxDomain => return "NXDOMAIN".into(),
+        BlockingMode::Refused => return "REFUSED".into(),
+        BlockingMode::NoData => return "no data".into(),
+        BlockingMode::NullAddress => (Vec::new(), Vec::new()),
+        BlockingMode::Addresses { v4, v6 } => (
+            v4.iter().map(ToString::to_string).collect(),
+            v6.iter().map(ToString::to_string).collect(),
+        ),
+    };
+    match query_type {
+        RecordType::A => texts(v4, "0.0.0.0"),
+        RecordType::AAAA => texts(v6, "::"),
+        _ => "no data".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sinkholes_answer_fits_mode_and_type() {
+        let own = BlockingMode::Addresses { v4: vec![[192, 0, 2, 1].into()], v6: Vec::new() };
+        let cases = [
+            (&BlockingMode::NullAddress, RecordType::A, "0.0.0.0"),
+            (&BlockingMode::NullAddress, RecordType::AAAA, "::"),
+            (&BlockingMode::NullAddress, RecordType::HTTPS, "no data"),
+            (&BlockingMode::NxDomain, RecordType::A, "NXDOMAIN"),
+            (&own, RecordType::A, "192.0.2.1"),
+            (&own, RecordType::AAAA, "::"),
+        ];
+        for (mode, query_type, expected) in cases {
+            assert_eq!(sinkhole_data(mode, query_type), expected);
+        }
+    }
+
+    #[test]
+    fn bad_names_and_types_are_refused_with_their_field() {
+        let params = |name: &str, query_type: Option<&str>| WhyParams {
+            name: name.into(),
+            query_type: query_type.map(String::from),
+            ..WhyParams::default()
+        };
+        let field = |params| asked(&params).map_err(|problem| problem.field).err().flatten();
+        assert_eq!(field(params("", None)).as_deref(), Some("name"));
+        assert_eq!(field(params("a.example", Some("FOO"))).as_deref(), Some("type"));
+        let good = asked(&params("a.example", None)).map(|(_, query_type)| query_type);
+        assert_eq!(good, Ok(RecordType::A));
+    }
+}

@@ -1,0 +1,247 @@
+//! What people call a device, a group or a company, as the one thing they mean.
+
+use std::net::IpAddr;
+
+use super::{App, Snapshot, bounded, change_problem};
+use crate::api::{ProblemDocument, ProblemKind, ScopeChoice};
+use crate::devices::Device;
+use crate::diagnostic::nearest;
+use crate::model::{Company, DeviceId, DeviceName, GroupName, Scope};
+use crate::policy_file::Change;
+
+/// The most candidates that a problem names.
+const MAX_CANDIDATES: usize = 10;
+
+/// Whether a device that the policy does not name gets an entry in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// It gets one, so that a change can be for it alone.
+    Entry,
+    /// It gets none: what is looked for cannot be there.
+    Nothing,
+}
+
+/// Finds whom a change is for. A device without an entry gets one under its address.
+pub fn find_scope(
+    app: &App,
+    choice: ScopeChoice,
+    making: Making,
+    actor: &str,
+) -> Result<Scope, ProblemDocument> {
+    let snapshot = Snapshot::of(app);
+    let text = match choice {
+        ScopeChoice::Everyone => return Ok(Scope::Everyone),
+        ScopeChoice::Group(text) => return find_group(&text, snapshot.groups()).map(Scope::Group),
+        ScopeChoice::Named(text) => match named_scope(&text, &snapshot) {
+            Some(scope) => return Ok(scope),
+            None => text,
+        },
+        ScopeChoice::Device(text) => text,
+    };
+    let text = bounded("device", text)?;
+    let device = find_device(&text, &snapshot.devices, |address| {
+        app.parts.devices.identify(address).map(|binding| binding.device)
+    })?;
+    let name = DeviceName::parse(&device.name)
+        .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
+    if !device.named {
+        if making == Making::Nothing {
+            let detail = format!("the policy has nothing for {name} alone");
+            return Err(ProblemDocument::new(ProblemKind::NotFound, detail).field("scope"));
+        }
+        let change = Change::RenameDevice(device.id, name.clone());
+        app.parts.policy.apply(&change, actor).map_err(change_problem)?;
+    }
+    Ok(Scope::Device(name))
+}
+
+fn named_scope(text: &str, snapshot: &Snapshot) -> Option<Scope> {
+    if text.eq_ignore_ascii_case("everyone") {
+        return Some(Scope::Everyone);
+    }
+    find_group(text, snapshot.groups()).ok().map(Scope::Group)
+}
+
+/// Finds a group by its whole name, whatever its case.
+pub fn find_group<'g>(
+    text: &str,
+    groups: impl Iterator<Item = &'g GroupName> + Clone,
+) -> Result<GroupName, ProblemDocument> {
+    let wanted = text.to_lowercase();
+    if let Some(group) = groups.clone().find(|group| group.as_str().to_lowercase() == wanted) {
+        return Ok(group.clone());
+    }
+    let candidates: Vec<String> = groups.map(GroupName::to_string).take(MAX_CANDIDATES).collect();
+    Err(not_found("group", text, candidates))
+}
+
+/// Finds a device by name, number, address or part of its name, in this order.
+pub fn find_device<'d>(
+    text: &str,
+    devices: &'d [Device],
+    identify: impl Fn(IpAddr) -> Option<DeviceId>,
+) -> Result<&'d Device, ProblemDocument> {
+    let wanted = text.trim().to_lowercase();
+    let by_id = |id: DeviceId| devices.iter().find(|device| device.id == id);
+    let exact = devices.iter().find(|device| device.name.to_lowercase() == wanted);
+    let numbered = || wanted.parse().ok().and_then(|id| by_id(DeviceId(id)));
+    let addressed = || {
+        let address: IpAddr = wanted.parse().ok()?;
+        let bound = devices.iter().find(|device| device.addresses.contains(&address));
+        bound.or_else(|| identify(address).and_then(by_id))
+    };
+    if let Some(device) = exact.or_else(numbered).or_else(addressed) {
+        return Ok(device);
+    }
+    let partly =
+        |device: &&Device| !wanted.is_empty() && device.name.to_lowercase().contains(&wanted);
+    let found: Vec<&Device> = devices.iter().filter(partly).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let names = devices.iter().filter(|device| device.named);
+            let candidates = names.map(|device| device.name.clone()).take(MAX_CANDIDATES);
+            Err(not_found("device", text, candidates.collect()))
+        }
+        several => {
+            let label = |device: &&Device| device_label(device);
+            let candidates = several.iter().map(label).take(MAX_CANDIDATES).collect();
+            Err(ambiguous("device", text, several.len(), candidates))
+        }
+    }
+}
+
+/// Finds a company by short name, name or part of its name, in this order.
+pub fn find_company<'c>(
+    text: &str,
+    companies: &'c [Company],
+) -> Result<&'c Company, ProblemDocument> {
+    let wanted = text.trim().to_lowercase();
+    let exact = companies
+        .iter()
+        .find(|company| company.slug == wanted)
+        .or_else(|| companies.iter().find(|company| company.name.to_lowercase() == wanted));
+    if let Some(company) = exact {
+        return Ok(company);
+    }
+    let partly =
+        |company: &&Company| !wanted.is_empty() && company.name.to_lowercase().contains(&wanted);
+    let found: Vec<&Company> = companies.iter().filter(partly).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let like = nearest(&wanted, companies.iter().map(|company| company.slug.as_str()));
+            let hint = like.unwrap_or_else(|| "`deadpixel companies --all` lists them".into());
+            Err(not_found("company", text, Vec::new()).hint(hint))
+        }
+        several => {
+            let candidates = several.iter().map(|company| company.slug.clone());
+            let candidates = candidates.take(MAX_CANDIDATES).collect();
+            Err(ambiguous("company", text, several.len(), candidates))
+        }
+    }
+}
+
+fn device_label(device: &Device) -> String {
+    match device.addresses.first() {
+        Some(address) if device.named => format!("{} ({address})", device.name),
+        _ => device.name.clone(),
+    }
+}
+
+fn not_found(what: &str, text: &str, candidates: Vec<String>) -> ProblemDocument {
+    ProblemDocument::new(ProblemKind::NotFound, format!("no {what} is called `{text}`"))
+        .field(what)
+        .candidates(candidates)
+}
+
+fn ambiguous(what: &str, text: &str, count: usize, candidates: Vec<String>) -> ProblemDocument {
+    let detail = format!("`{text}` fits {count} names of a {what}; write more of the one you mean");
+    ProblemDocument::new(ProblemKind::Ambiguous, detail).field(what).candidates(candidates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: u32, name: &str, named: bool, address: &str) -> Device {
+        let addresses = address.parse().into_iter().collect();
+        let (first_seen, last_seen) = (0, 0);
+        Device { id: DeviceId(id), name: name.into(), named, addresses, first_seen, last_seen }
+    }
+
+    fn household() -> Vec<Device> {
+        vec![
+            device(1, "Living-room TV", true, "192.168.1.40"),
+            device(2, "Kitchen TV", true, "192.168.1.41"),
+            device(3, "Kitchen tablet", true, "fd00::3"),
+            device(4, "192.168.1.4", false, "192.168.1.4"),
+        ]
+    }
+
+    fn found(text: &str) -> Result<u32, (ProblemKind, Vec<String>)> {
+        let nobody = |_| None;
+        find_device(text, &household(), nobody)
+            .map(|device| device.id.0)
+            .map_err(|problem| (problem.kind, problem.candidates))
+    }
+
+    #[test]
+    fn devices_are_found_by_name_part_number_and_address_whatever_the_case() {
+        assert_eq!(found("living-room tv"), Ok(1));
+        assert_eq!(found("TABLET"), Ok(3));
+        assert_eq!(found("2"), Ok(2));
+        assert_eq!(found("fd00:0::3"), Ok(3));
+        assert_eq!(found("192.168.1.4"), Ok(4));
+        assert_eq!(found("192.168.1.40"), Ok(1));
+    }
+
+    #[test]
+    fn an_address_within_a_configured_prefix_finds_its_device() {
+        let identify =
+            |address: IpAddr| (address == IpAddr::from([10, 0, 0, 9])).then_some(DeviceId(2));
+        let devices = household();
+        let device = find_device("10.0.0.9", &devices, identify);
+        assert_eq!(device.map(|device| device.id), Ok(DeviceId(2)));
+    }
+
+    #[test]
+    fn an_ambiguous_part_lists_candidates() {
+        let candidates =
+            vec!["Living-room TV (192.168.1.40)".into(), "Kitchen TV (192.168.1.41)".into()];
+        assert_eq!(found("tv"), Err((ProblemKind::Ambiguous, candidates)));
+    }
+
+    #[test]
+    fn an_unknown_device_lists_those_with_names() {
+        let names = ["Living-room TV", "Kitchen TV", "Kitchen tablet"].map(String::from);
+        assert_eq!(found("fridge"), Err((ProblemKind::NotFound, names.to_vec())));
+        assert_eq!(found("").map_err(|(kind, _)| kind), Err(ProblemKind::NotFound));
+    }
+
+    #[test]
+    fn companies_are_found_by_slug_before_name_and_part() {
+        let company = |slug: &str, name: &str| Company {
+            slug: slug.into(),
+            name: name.into(),
+            parent: None,
+            country: None,
+            website: None,
+        };
+        let companies = [company("meta", "Meta"), company("metrica", "Yandex Metrica")];
+        let slug = |text| find_company(text, &companies).map(|company| company.slug.clone());
+        assert_eq!(slug("meta"), Ok("meta".into()));
+        assert_eq!(slug("yandex"), Ok("metrica".into()));
+        assert_eq!(slug("met").map_err(|problem| problem.kind), Err(ProblemKind::Ambiguous));
+        let unknown = slug("metrika").map_err(|problem| problem.hint);
+        assert_eq!(unknown, Err(Some("did you mean `metrica`?".into())));
+    }
+
+    #[test]
+    fn groups_are_found_by_their_whole_name() {
+        let groups = ["Kids", "Kids' friends"].map(|name| GroupName::parse(name).expect("a name"));
+        let group = find_group("kids", groups.iter()).map(|group| group.to_string());
+        assert_eq!(group, Ok("Kids".into()));
+        assert!(find_group("kid", groups.iter()).is_err());
+    }
+}

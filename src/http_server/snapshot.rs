@@ -1,0 +1,161 @@
+//! What is in force and who is there at one moment, for the length of one request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::App;
+use crate::api::{CompanyBrief, DeviceBrief, PauseView, timestamp};
+use crate::devices::Device;
+use crate::model::{DeviceId, GroupName, Level, Moment, Scope};
+use crate::policy::{DevicePart, DevicePolicy, InForce, Part, Pause, Standing};
+
+/// No device has this number, so that it stands for all that the policy does not name.
+const UNNAMED: DeviceId = DeviceId(u32::MAX);
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// One moment of devices and policy.
+pub struct Snapshot {
+    /// All devices.
+    pub devices: Vec<Device>,
+    /// The policy as it was written.
+    pub standing: Arc<Standing>,
+    /// What is in force.
+    pub in_force: Arc<InForce>,
+    /// When.
+    pub now: Moment,
+    places: HashMap<DeviceId, usize>,
+}
+
+impl Snapshot {
+    /// Takes a snapshot.
+    pub fn of(app: &App) -> Snapshot {
+        let devices = app.parts.devices.list();
+        let places = devices.iter().enumerate().map(|(place, device)| (device.id, place)).collect();
+        Snapshot {
+            devices,
+            places,
+            standing: app.parts.policy.standing(),
+            in_force: Guard::into_inner(app.parts.live.load()),
+            now: app.parts.clock.now(),
+        }
+    }
+
+    /// Returns the last 24 hours, microseconds since 1970, the end not included.
+    pub fn last_day(&self) -> (i64, i64) {
+        (self.now.wall - DAY, self.now.wall + 1)
+    }
+
+    /// Returns a device's name, if it is still known.
+    pub fn device_name(&self, id: DeviceId) -> Option<&str> {
+        let place = *self.places.get(&id)?;
+        self.devices.get(place).map(|device| device.name.as_str())
+    }
+
+    /// Returns what binds a device, or those that the policy does not name.
+    pub fn policy(&self, device: Option<DeviceId>) -> &DevicePolicy {
+        self.in_force.policies.for_device(device.unwrap_or(UNNAMED))
+    }
+
+    /// Returns a company by its short name; one the catalogue has lost keeps that as its name.
+    pub fn company(&self, slug: &str) -> CompanyBrief {
+        let companies = self.in_force.catalogue.companies();
+        let find = |slug: &str| companies.iter().find(|company| company.slug == slug);
+        let found = find(slug);
+        let parent = found.and_then(|company| company.parent.as_deref());
+        CompanyBrief {
+            slug: slug.into(),
+            name: found.map_or(slug, |company| &company.name).into(),
+            parent: parent.map(|slug| find(slug).map_or(slug, |company| &company.name).into()),
+        }
+    }
+
+    /// Returns a device in few words.
+    pub fn brief(&self, device: &Device) -> DeviceBrief {
+        DeviceBrief {
+            id: device.id.0,
+            name: device.name.clone(),
+            addresses: device.addresses.clone(),
+            level: self.policy(Some(device.id)).level(),
+            custom: is_custom(&self.standing, self.part(device)),
+        }
+    }
+
+    /// Returns everyone's level, and whether lists were switched by hand beside it.
+    pub fn everyone(&self) -> (Level, bool) {
+        (self.policy(None).level(), !self.standing.everyone.lists.is_empty())
+    }
+
+    /// Returns a device's entry in the policy.
+    pub fn part(&self, device: &Device) -> Option<&DevicePart> {
+        let parts = self.standing.devices.iter();
+        parts.filter(|_| device.named).find(|part| part.name.as_str() == device.name)
+    }
+
+    /// Returns the names of the groups.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> + Clone {
+        self.standing.groups.iter().map(|group| &group.name)
+    }
+
+    /// Returns every scope of the policy that sets something, with what it sets.
+    pub fn scopes(&self) -> impl Iterator<Item = (Scope, &Part)> {
+        let groups = self.standing.groups.iter();
+        let devices = self.standing.devices.iter();
+        std::iter::once((Scope::Everyone, &self.standing.everyone))
+            .chain(groups.map(|group| (Scope::Group(group.name.clone()), &group.part)))
+            .chain(devices.map(|device| (Scope::Device(device.name.clone()), &device.part)))
+    }
+}
+
+/// Returns pauses as they are shown.
+pub fn pause_views(pauses: Vec<Pause>) -> Vec<PauseView> {
+    let view = |pause: Pause| PauseView { scope: pause.scope, until: seconds(pause.until) };
+    pauses.into_iter().map(view).collect()
+}
+
+/// Returns seconds since 1970 as a time.
+pub fn seconds(unix: i64) -> jiff::Timestamp {
+    timestamp(unix.saturating_mul(1_000_000))
+}
+
+fn is_custom(standing: &Standing, device: Option<&DevicePart>) -> bool {
+    let member = |name: &GroupName| device.is_some_and(|part| part.groups.contains(name));
+    let groups = standing.groups.iter().filter(|group| member(&group.name));
+    !standing.everyone.lists.is_empty()
+        || device.is_some_and(|part| !part.part.lists.is_empty())
+        || groups.into_iter().any(|group| !group.part.lists.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceName, ListName};
+    use crate::policy::GroupPart;
+
+    fn with_list() -> Part {
+        let list = ListName::parse("trackers").expect("a name");
+        Part { lists: [(list, false)].into(), ..Part::default() }
+    }
+
+    #[test]
+    fn a_level_is_custom_where_a_scope_of_the_device_switches_a_list() {
+        let kids = GroupName::parse("kids").expect("a name");
+        let mut device = DevicePart {
+            name: DeviceName::parse("tablet").expect("a name"),
+            addresses: Vec::new(),
+            groups: Vec::new(),
+            part: Part::default(),
+        };
+        let group = GroupPart { name: kids.clone(), part: with_list() };
+        let mut standing = Standing { groups: vec![group], ..Standing::default() };
+        assert!(!is_custom(&standing, Some(&device)), "not in the group");
+        device.groups.push(kids);
+        assert!(is_custom(&standing, Some(&device)));
+        assert!(!is_custom(&standing, None));
+        standing.everyone = with_list();
+        assert!(is_custom(&standing, None));
+    }
+}

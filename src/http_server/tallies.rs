@@ -1,0 +1,161 @@
+//! The log's totals as people read them: by device and company, and all in all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Snapshot;
+use crate::api::{Tally, WhoRow, timestamp};
+use crate::catalogue::Catalogue;
+use crate::query_log::Total;
+
+/// What most tracking names of each company are for, by short name.
+#[derive(Default)]
+pub struct CompanyPurposes(HashMap<String, String>);
+
+impl CompanyPurposes {
+    /// Counts the purposes of every company's tracking names.
+    pub fn of(catalogue: &Catalogue) -> CompanyPurposes {
+        let rows = catalogue.rows().filter(|(_, row)| row.tier.is_tracking());
+        let named = rows.filter_map(|(_, row)| {
+            let company = catalogue.companies().get(usize::from(row.company.0))?;
+            Some((company.slug.as_str(), &*row.purpose))
+        });
+        CompanyPurposes(most_frequent(named))
+    }
+
+    /// Returns what a company's names are for.
+    pub fn find(&self, slug: &str) -> Option<&String> {
+        self.0.get(slug)
+    }
+}
+
+/// Adds totals up.
+pub fn tally_of<'t>(totals: impl Iterator<Item = &'t Total>) -> Tally {
+    let mut tally = Tally::default();
+    let (mut companies, mut devices) = (BTreeSet::new(), BTreeSet::new());
+    for total in totals.filter(|total| total.attempts > 0) {
+        match &total.company {
+            Some(company) => {
+                companies.insert(company);
+            }
+            None => tally.unattributed += total.attempts,
+        }
+        devices.insert(total.device);
+        tally.attempts += total.attempts;
+        tally.blocked += total.blocked;
+        tally.allowed += total.allowed;
+        tally.failed += total.failed;
+    }
+    tally.companies = companies.len() as u64;
+    tally.devices = devices.len() as u64;
+    tally
+}
+
+/// Returns the `limit` totals with the most attempts as rows; those without one are left out.
+pub fn rows_of(
+    totals: &[Total],
+    limit: usize,
+    snapshot: &Snapshot,
+    purposes: &CompanyPurposes,
+) -> Vec<WhoRow> {
+    let row = |total: &Total| WhoRow {
+        device_id: total.device.0,
+        device: device_name(snapshot, total),
+        company: total.company.as_deref().map(|slug| snapshot.company(slug)),
+        purpose: total.company.as_deref().and_then(|slug| purposes.find(slug)).cloned(),
+        attempts: total.attempts,
+        blocked: total.blocked,
+        allowed: total.allowed,
+        failed: total.failed,
+        queries: total.queries,
+        last: timestamp(total.last),
+        got_through: None,
+    };
+    ranked(totals).into_iter().take(limit).map(row).collect()
+}
+
+/// Returns totals that hold an attempt, most attempts first, always in the same order.
+fn ranked(totals: &[Total]) -> Vec<&Total> {
+    let mut ranked: Vec<&Total> = totals.iter().filter(|total| total.attempts > 0).collect();
+    ranked.sort_by(|a, b| {
+        let tie = || (b.last, a.device, &a.company).cmp(&(a.last, b.device, &b.company));
+        b.attempts.cmp(&a.attempts).then_with(tie)
+    });
+    ranked
+}
+
+fn device_name(snapshot: &Snapshot, total: &Total) -> String {
+    let known = snapshot.device_name(total.device).map(String::from);
+    known.unwrap_or_else(|| format!("forgotten device {}", total.device.0))
+}
+
+fn most_frequent<'r>(pairs: impl Iterator<Item = (&'r str, &'r str)>) -> HashMap<String, String> {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    pairs.for_each(|pair| *counts.entry(pair).or_default() += 1);
+    let mut best: HashMap<&str, (usize, &str)> = HashMap::new();
+    for ((company, purpose), count) in counts {
+        let top = best.entry(company).or_default();
+        // Between equals the first of the alphabet, so that it is always the same.
+        if count > top.0 || (count == top.0 && purpose < top.1) {
+            *top = (count, purpose);
+        }
+    }
+    best.into_iter().map(|(company, (_, purpose))| (company.into(), purpose.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DeviceId;
+
+    fn total(device: u32, company: Option<&str>, attempts: u64, blocked: u64) -> Total {
+        Total {
+            device: DeviceId(device),
+            company: company.map(String::from),
+            attempts,
+            blocked,
+            allowed: attempts - blocked,
+            failed: 0,
+            queries: attempts * 2,
+            last: 0,
+        }
+    }
+
+    #[test]
+    fn a_tally_counts_each_company_and_device_once_and_unattributed_apart() {
+        let totals = [
+            total(1, Some("tiktok"), 5, 5),
+            total(2, Some("tiktok"), 3, 2),
+            total(2, None, 4, 0),
+            total(3, Some("meta"), 0, 0),
+        ];
+        let tally = tally_of(totals.iter());
+        let expected = Tally {
+            companies: 1,
+            devices: 2,
+            attempts: 12,
+            blocked: 7,
+            allowed: 5,
+            failed: 0,
+            unattributed: 4,
+        };
+        assert_eq!(tally, expected);
+    }
+
+    #[test]
+    fn rows_stand_by_attempts_and_equals_by_the_latest() {
+        let earlier = total(1, Some("meta"), 5, 5);
+        let later = Total { last: 9, ..total(2, Some("tiktok"), 5, 0) };
+        let most = total(3, None, 7, 0);
+        let totals = [total(4, Some("x"), 0, 0), earlier, later, most];
+        let devices: Vec<u32> = ranked(&totals).iter().map(|total| total.device.0).collect();
+        assert_eq!(devices, [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_company_is_for_what_most_of_its_names_are_for() {
+        let pairs = [("a", "ads"), ("a", "analytics"), ("a", "ads"), ("b", "y"), ("b", "x")];
+        let found = most_frequent(pairs.into_iter());
+        assert_eq!(found.get("a").map(String::as_str), Some("ads"));
+        assert_eq!(found.get("b").map(String::as_str), Some("x"));
+    }
+}
