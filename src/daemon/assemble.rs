@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::reload::Reloader;
 use super::{GRACE, StartError, folder};
+use crate::api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
@@ -228,7 +229,7 @@ fn http_parts(
 ) -> http_server::Parts {
     let for_counts = doors.clone();
     let for_reload = reloader.clone();
-    let (for_notices, policy) = (reloader.clone(), parts.policy.clone());
+    let for_notices = reloader.clone();
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
@@ -238,7 +239,7 @@ fn http_parts(
         resolver: parts.resolver.clone(),
         counts: Arc::new(move || {
             let doors = for_counts.lock().unwrap_or_else(PoisonError::into_inner);
-            doors.as_ref().map(Serving::counts).unwrap_or_default()
+            shown(doors.as_ref().map(Serving::counts).unwrap_or_default())
         }),
         started: clock.now(),
         clock,
@@ -248,9 +249,22 @@ fn http_parts(
         notices: Arc::new(move || {
             let mut notices = at_start.clone();
             notices.extend(for_notices.notice());
-            notices.extend(policy.notices());
             notices
         }),
+    }
+}
+
+/// Turns the doors' counts into what the API shows of them.
+fn shown(counts: dns_server::Counts) -> api::Counts {
+    api::Counts {
+        udp: counts.udp,
+        tcp: counts.tcp,
+        refused_clients: counts.refused_clients,
+        malformed: counts.malformed,
+        shed: counts.shed,
+        connections_refused: counts.connections_refused,
+        connections: counts.connections,
+        unsent: counts.unsent,
     }
 }
 

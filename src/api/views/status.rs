@@ -120,4 +120,6 @@ pub struct Counts {
     pub connections_refused: u64,
     /// Connections open now.
     pub connections: u64,
+    /// Of the replies, those that the kernel or the client did not take.
+    pub unsent: u64,
 }
