@@ -112,7 +112,7 @@ impl Daemon {
         let (stop, served) = self.api;
         // An API that has ended by itself needs no telling.
         let _ = stop.send(());
-        let closed = self.runtime.block_on(tokio::time::timeout(GRACE, served));
+        let closed = self.runtime.block_on(async { tokio::time::timeout(GRACE, served).await });
         if let Ok(Ok(Err(error))) = closed {
             tracing::warn!("{}: {error}", self.socket.display());
         }

@@ -12,20 +12,6 @@ pub use upstream::{FakeUpstream, Mood};
 
 use std::path::PathBuf;
 
-/// Returns the folder of a larger data set, or prints why the test is left out.
-pub fn shared_data(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("DEADPIXEL_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let path = folder.join(file);
-    if !path.exists() {
-        println!("skipped: {} is not here; name its folder in DEADPIXEL_TEST_DATA", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 /// Reads a packed text of `tests/data`.
 pub fn test_data(file: &str) -> String {
     use std::io::Read;

@@ -1,7 +1,7 @@
 //! A real daemon on port 0 with a folder of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use deadpixel::clock::Clock;
@@ -94,10 +94,6 @@ impl TestDaemon {
     /// Returns a client on 127.0.0.`last_octet`.
     pub fn client(&self, last_octet: u8) -> Client {
         Client::new(last_octet, self.dns())
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub fn data(&self) -> PathBuf {

@@ -84,11 +84,6 @@ impl FakeUpstream {
         Ipv4Addr::from(0x5000_0000 | hasher.finish() as u32 & 0x00ff_ffff)
     }
 
-    /// Returns its address.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Returns its line in config.toml.
     pub fn url(&self) -> String {
         format!("udp://{}", self.address)
