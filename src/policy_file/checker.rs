@@ -1,6 +1,6 @@
 //! What every part of the check needs: places, words, names that must be unique or exist.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Known {
     /// Lists that ship with the program, bans included.
     pub lists: Vec<(ListName, ListKind)>,
     /// Slugs of companies.
-    pub companies: Vec<String>,
+    pub companies: BTreeSet<String>,
 }
 
 impl Known {
@@ -44,8 +44,8 @@ pub(super) struct Checker<'t, 'k> {
     pub known: &'k Known,
     text: &'t str,
     /// Lists that a switch may name: shipped ones and the owner's, without bans.
-    pub lists: Vec<String>,
-    /// What may stand only once, with the line where it stands.
+    pub lists: BTreeSet<String>,
+    /// What may stand only once, with the place where it stands.
     seen: HashMap<String, usize>,
 }
 
@@ -105,8 +105,14 @@ impl<'t, 'k> Checker<'t, 'k> {
     }
 
     /// Returns whether `name` is among `known`; if not, says so with the nearest one.
-    pub fn exists(&mut self, what: &str, name: &str, span: Range<usize>, known: &[String]) -> bool {
-        let exists = known.iter().any(|word| word == name);
+    pub fn exists(
+        &mut self,
+        what: &str,
+        name: &str,
+        span: Range<usize>,
+        known: &BTreeSet<String>,
+    ) -> bool {
+        let exists = known.contains(name);
         if !exists {
             let help = nearest(name, known.iter().map(String::as_str));
             self.reader.problem(span, &format!("there is no {what} `{name}`"), help);
@@ -116,14 +122,13 @@ impl<'t, 'k> Checker<'t, 'k> {
 
     /// Returns whether this is the first time that `what` stands in the file; if not, says so.
     pub fn once(&mut self, what: &str, span: Range<usize>) -> bool {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let Some(first) = self.seen.get(what) else {
-            self.seen.insert(what.to_string(), line);
+        let Some(&first) = self.seen.get(what) else {
+            self.seen.insert(what.to_string(), span.start);
             return true;
         };
-        let message = format!("{what} stands in line {first} already");
-        self.problem(span, &message, None);
+        let before = self.text.get(..first).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        self.problem(span, &format!("{what} stands in line {line} already"), None);
         false
     }
 
@@ -143,10 +148,10 @@ impl<'t, 'k> Checker<'t, 'k> {
 
 /// Returns the names of all entries of `[[key]]`, those with other faults too, so that one fault
 /// does not make others.
-pub(super) fn names_of(root: &DeTable<'_>, key: &str) -> Vec<String> {
+pub(super) fn names_of(root: &DeTable<'_>, key: &str) -> BTreeSet<String> {
     let value = root.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value);
     let Some(DeValue::Array(entries)) = value.map(|value| value.get_ref()) else {
-        return Vec::new();
+        return BTreeSet::new();
     };
     let name = |entry: &DeValue<'_>| match entry {
         DeValue::Table(table) => {

@@ -1,5 +1,6 @@
 //! The check of lists, rules, names of ours, and of how blocked queries are answered.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -147,8 +148,8 @@ impl<'t> Checker<'t, '_> {
     fn rule_scope(
         &mut self,
         form: &RuleForm,
-        devices: &[String],
-        groups: &[String],
+        devices: &BTreeSet<String>,
+        groups: &BTreeSet<String>,
     ) -> Option<Scope> {
         match (&form.device, &form.group) {
             (None, None) => Some(Scope::Everyone),

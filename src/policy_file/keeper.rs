@@ -235,7 +235,9 @@ impl Keeper {
         let next =
             assemble(&draft, &timed, &ids, &self.parts.devices.list(), (edition, generation));
         let revision = revision_of(&draft.text);
-        let (unread, unkept) = (None, old.unkept.clone());
+        // What a pause puts in force says nothing of the file.
+        let unread = old.unread.clone().filter(|_| revision == old.revision);
+        let unkept = old.unkept.clone();
         let current = Current { draft, revision, timed, ids, edition, generation, unread, unkept };
         self.replace(current, next);
         self.keep_revision(occasion.actor, occasion.reason);

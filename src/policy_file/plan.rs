@@ -167,7 +167,7 @@ impl<'g> Planner<'g> {
         switch: Option<CompanySwitch>,
     ) -> Result<(), ChangeError> {
         let known = self.ground.known;
-        if !known.companies.iter().any(|company| company == slug) {
+        if !known.companies.contains(slug) {
             let mut companies = known.companies.iter().map(String::as_str);
             return Err(unknown("company", slug, &mut companies));
         }

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_text_is_kept_once_in_a_row_and_comes_back_as_it_was() {
-        let revisions = Revisions::new(state());
+        let (_folder, state) = state();
+        let revisions = Revisions::new(state);
         for (hash, text) in [("a", "one"), ("a", "one"), ("b", "zwei – deux\n"), ("a", "one")] {
             let revision = Revision::new(hash, at(1), "cli root", "level strict for TV");
             revisions.record(text, revision).expect("recorded");
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn old_revisions_go_and_the_latest_stays() {
-        let revisions = Revisions::new(state());
+        let (_folder, state) = state();
+        let revisions = Revisions::new(state);
         for (hash, day) in [("a", 0), ("b", 100), ("c", 450)] {
             revisions.record(hash, Revision::new(hash, at(day), "x", "y")).expect("recorded");
         }
@@ -174,7 +176,8 @@ mod tests {
     #[test]
     fn what_is_too_much_goes_from_the_oldest() {
         let one = pack("text 1").len() as i64;
-        let revisions = Revisions { state: state(), most: 2 * one + 1 };
+        let (_folder, state) = state();
+        let revisions = Revisions { state, most: 2 * one + 1 };
         for hash in ["1", "2", "3", "4"] {
             let text = format!("text {hash}");
             revisions.record(&text, Revision::new(hash, at(1), "x", "y")).expect("recorded");

@@ -15,9 +15,11 @@ const TABLES: &str = "
         scope_kind TEXT, scope_name TEXT, until INTEGER, created INTEGER, actor TEXT,
         PRIMARY KEY (scope_kind, scope_name))";
 
-pub(super) fn state() -> Arc<Database> {
-    let path = std::path::Path::new(":memory:");
-    Arc::new(Database::open(path, &[TABLES]).expect("a database in memory"))
+/// Returns a database and the folder it lives in.
+pub(super) fn state() -> (tempfile::TempDir, Arc<Database>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Database::open(&folder.path().join("state.db"), &[TABLES]).expect("opened");
+    (folder, Arc::new(database))
 }
 
 pub(super) fn device(text: &str) -> DeviceName {
@@ -42,7 +44,7 @@ pub(super) fn known() -> Known {
     ];
     Known {
         lists: lists.map(|(name, kind)| (list(name), kind)).to_vec(),
-        companies: ["tiktok", "meta", "criteo"].map(String::from).to_vec(),
+        companies: ["tiktok", "meta", "criteo"].map(String::from).into(),
     }
 }
 

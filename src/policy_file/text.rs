@@ -1,6 +1,6 @@
 //! `policy.toml` from text to values: checked whole, all problems at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -224,7 +224,7 @@ impl<'t> Checker<'t, '_> {
         addresses
     }
 
-    fn groups_of(&mut self, texts: &[Text], known: &[String]) -> Vec<GroupName> {
+    fn groups_of(&mut self, texts: &[Text], known: &BTreeSet<String>) -> Vec<GroupName> {
         let mut groups = Vec::new();
         for text in texts {
             let name = text.get_ref().trim();

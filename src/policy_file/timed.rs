@@ -194,10 +194,11 @@ mod tests {
         OwnRule { scope, action: Action::Allow, name: name(text), until: Some(until), note }
     }
 
-    fn store(steps: &[TimedStep]) -> TimedStore {
-        let store = TimedStore::new(state());
+    fn store(steps: &[TimedStep]) -> (tempfile::TempDir, TimedStore) {
+        let (folder, state) = state();
+        let store = TimedStore::new(state);
         store.apply(steps, 100, "cli root").expect("applied");
-        store
+        (folder, store)
     }
 
     #[test]
@@ -205,7 +206,8 @@ mod tests {
         let tv = Scope::Device(device("TV"));
         let pause = Pause { scope: Scope::Everyone, until: 200 };
         let rule = allow(tv, "x.com", 300);
-        let store = store(&[TimedStep::Pause(pause.clone()), TimedStep::PutRule(rule.clone())]);
+        let (_folder, store) =
+            store(&[TimedStep::Pause(pause.clone()), TimedStep::PutRule(rule.clone())]);
         let again = TimedStore::new(Arc::clone(&store.state));
         let timed = again.load(199).expect("read");
         assert_eq!(timed, Timed { pauses: vec![pause], rules: vec![rule.clone()] });
@@ -216,7 +218,8 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_removed_with_the_next_step() {
-        let store = store(&[TimedStep::Pause(Pause { scope: Scope::Everyone, until: 200 })]);
+        let (_folder, store) =
+            store(&[TimedStep::Pause(Pause { scope: Scope::Everyone, until: 200 })]);
         store.apply(&[], 200, "x").expect("applied");
         assert_eq!(store.load(0).expect("read"), Timed::default());
     }
@@ -225,7 +228,7 @@ mod tests {
     fn the_same_pause_and_rule_get_another_end() {
         let rule = |until| TimedStep::PutRule(allow(Scope::Everyone, "x.com", until));
         let pause = |until| TimedStep::Pause(Pause { scope: Scope::Everyone, until });
-        let store = store(&[rule(200), pause(200), rule(500), pause(500)]);
+        let (_folder, store) = store(&[rule(200), pause(200), rule(500), pause(500)]);
         let timed = store.load(300).expect("read");
         assert_eq!((timed.pauses.len(), timed.rules.len()), (1, 1));
         let drop = TimedStep::DropRule(Scope::Everyone, Action::Allow, name("x.com"));
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn a_device_takes_its_own_along_and_leaves_a_group_of_that_name_alone() {
         let kids = Scope::Group(GroupName::parse("TV").expect("a name"));
-        let store = store(&[
+        let (_folder, store) = store(&[
             TimedStep::Pause(Pause { scope: Scope::Device(device("TV")), until: 200 }),
             TimedStep::Pause(Pause { scope: kids.clone(), until: 200 }),
             TimedStep::PutRule(allow(Scope::Device(device("TV")), "x.com", 200)),
