@@ -22,7 +22,7 @@ const BATCH: usize = 32;
 /// Pause after an error that is none of a datagram, so that it cannot spin.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Answers datagrams for ever; one clock reading serves a batch.
+/// Answers datagrams for ever.
 pub(super) async fn serve<A, F>(
     socket: &Arc<UdpSocket>,
     clock: &Clock,
@@ -38,9 +38,8 @@ pub(super) async fn serve<A, F>(
         if socket.readable().await.is_err() {
             tokio::time::sleep(PAUSE).await;
         }
-        let now = clock.now();
         let drained = drain(socket, &mut packet, |octets, peer| {
-            match answer(octets, peer.ip().to_canonical(), now, &mut out) {
+            match answer(octets, peer.ip().to_canonical(), clock.now(), &mut out) {
                 Answer::Now => send(socket, &out, peer, counters),
                 Answer::Later(reply) => finish(reply, socket, peer, counters),
                 Answer::Nothing => {}

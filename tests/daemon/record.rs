@@ -173,7 +173,7 @@ fn a_flood_of_random_names_is_bounded() {
     for n in 0..700 {
         client.ask(&format!("r{n:x}.random.example.org"), "A");
     }
-    let page = entries(&daemon, &["-n", "500", "random"]);
+    let page = entries(&daemon, &["-n", "500", "example.org"]);
     let names: std::collections::BTreeSet<&str> =
         page.iter().filter_map(|entry| entry["name"].as_str()).collect();
     assert_eq!(page.len(), 500);

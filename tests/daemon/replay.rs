@@ -25,6 +25,7 @@ struct Oracle {
 #[derive(Clone, Debug)]
 struct Row {
     company: String,
+    hosting: bool,
     tracking: bool,
     default: bool,
 }
@@ -46,6 +47,7 @@ fn table(file: &str) -> Vec<HashMap<String, String>> {
 fn row(columns: &HashMap<String, String>) -> Row {
     Row {
         company: columns["company"].clone(),
+        hosting: columns["purpose"] == "hosting",
         tracking: !["app", "cdn", "essential"].contains(&columns["tier"].as_str()),
         default: columns["level"] == "default",
     }
@@ -66,6 +68,7 @@ impl Oracle {
         for columns in table("cname-cloaking.tsv") {
             let cloak = Row {
                 company: columns["company"].clone(),
+                hosting: false,
                 tracking: true,
                 default: columns["level"] == "default",
             };
@@ -75,6 +78,8 @@ impl Oracle {
     }
 
     /// Returns the row that speaks: the name's own, else a pattern's, else the nearest parent's.
+    ///
+    /// Names below one of shared hosting belong to its customers.
     fn row(&self, name: &str) -> Option<&Row> {
         if let Some(row) = self.rows.get(name) {
             return Some(row);
@@ -82,7 +87,7 @@ impl Oracle {
         if let Some((_, row)) = self.patterns.iter().find(|(pattern, _)| pattern.is_match(name)) {
             return Some(row);
         }
-        parents(name).find_map(|parent| self.rows.get(parent))
+        parents(name).find_map(|parent| self.rows.get(parent)).filter(|row| !row.hosting)
     }
 
     fn is_blocked(&self, name: &str) -> bool {

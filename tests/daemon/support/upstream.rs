@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::txt::Parser;
 
@@ -97,6 +98,13 @@ impl FakeUpstream {
     /// Replaces its records.
     pub fn set_records(&self, zone: &str) {
         *self.shared.records.lock().expect("no panic") = parse(zone);
+    }
+
+    /// Adds a record of a type that nobody knows.
+    pub fn add_unknown(&self, name: &str, code: u16, data: &[u8]) {
+        let data = RData::Unknown { code: code.into(), rdata: NULL::with(data.to_vec()) };
+        let name = Name::from_str(name).expect("a name");
+        self.shared.records.lock().expect("no panic").push(Record::from_rdata(name, 300, data));
     }
 
     /// Returns how often a question came.
