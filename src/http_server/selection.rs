@@ -2,32 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::{App, Snapshot, bounded, change_problem};
+use super::{App, Snapshot, bounded};
 use crate::api::{ProblemDocument, ProblemKind, ScopeChoice};
 use crate::devices::Device;
 use crate::diagnostic::nearest;
 use crate::model::{Company, DeviceId, DeviceName, GroupName, Scope};
-use crate::policy_file::Change;
 
 /// The most candidates that a problem names.
 const MAX_CANDIDATES: usize = 10;
 
-/// Whether a device that the policy does not name gets an entry in it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Making {
-    /// It gets one, so that a change can be for it alone.
-    Entry,
-    /// It gets none: what is looked for cannot be there.
-    Nothing,
-}
-
-/// Finds whom a change is for. A device without an entry gets one under its address.
-pub fn find_scope(
-    app: &App,
-    choice: ScopeChoice,
-    making: Making,
-    actor: &str,
-) -> Result<Scope, ProblemDocument> {
+/// Finds whom a change is for. A device that nobody named goes by its address.
+pub fn find_scope(app: &App, choice: ScopeChoice) -> Result<Scope, ProblemDocument> {
     let snapshot = Snapshot::of(app);
     let text = match choice {
         ScopeChoice::Everyone => return Ok(Scope::Everyone),
@@ -42,17 +27,8 @@ pub fn find_scope(
     let device = find_device(&text, &snapshot.devices, |address| {
         app.parts.devices.identify(address).map(|binding| binding.device)
     })?;
-    let name = DeviceName::parse(&device.name)
-        .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
-    if !device.named {
-        if making == Making::Nothing {
-            let detail = format!("the policy has nothing for {name} alone");
-            return Err(ProblemDocument::new(ProblemKind::NotFound, detail).field("scope"));
-        }
-        let change = Change::RenameDevice(device.id, name.clone());
-        app.parts.policy.apply(&change, actor).map_err(change_problem)?;
-    }
-    Ok(Scope::Device(name))
+    let name = DeviceName::parse(&device.name);
+    name.map(Scope::Device).map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))
 }
 
 fn named_scope(text: &str, snapshot: &Snapshot) -> Option<Scope> {

@@ -34,9 +34,10 @@ pub fn tally_of<'t>(totals: impl Iterator<Item = &'t Total>) -> Tally {
     let (mut companies, mut devices) = (BTreeSet::new(), BTreeSet::new());
     for total in totals.filter(|total| total.attempts > 0) {
         match &total.company {
-            Some(company) => {
+            Some(company) if is_slug(company) => {
                 companies.insert(company);
             }
+            Some(_) => {}
             None => tally.unattributed += total.attempts,
         }
         devices.insert(total.device);
@@ -48,6 +49,11 @@ pub fn tally_of<'t>(totals: impl Iterator<Item = &'t Total>) -> Tally {
     tally.companies = companies.len() as u64;
     tally.devices = devices.len() as u64;
     tally
+}
+
+/// Returns whether a total names a company; the log puts what it does not keep in brackets.
+fn is_slug(company: &str) -> bool {
+    !company.starts_with('(')
 }
 
 /// Returns the `limit` totals with the most attempts as rows; those without one are left out.
@@ -126,14 +132,15 @@ mod tests {
             total(1, Some("tiktok"), 5, 5),
             total(2, Some("tiktok"), 3, 2),
             total(2, None, 4, 0),
+            total(2, Some("(counts only)"), 1, 1),
             total(3, Some("meta"), 0, 0),
         ];
         let tally = tally_of(totals.iter());
         let expected = Tally {
             companies: 1,
             devices: 2,
-            attempts: 12,
-            blocked: 7,
+            attempts: 13,
+            blocked: 8,
             allowed: 5,
             failed: 0,
             unattributed: 4,

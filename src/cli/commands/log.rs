@@ -215,11 +215,9 @@ pub fn verdict(entry: &LogEntry) -> (Style, &'static str) {
 
 fn why(entry: &LogEntry) -> String {
     let reason = entry.reason.as_deref().map(escape).unwrap_or_default();
-    let reason = reason.strip_prefix("list ").unwrap_or(&reason);
-    match (entry.outcome, &entry.alias) {
-        (Outcome::Failed, _) => entry.response_code.clone(),
-        _ if entry.would_block => "paused or off".into(),
-        (_, Some(_)) => format!("{reason}, alias"),
-        (_, None) => reason.into(),
+    match entry.outcome {
+        Outcome::Failed => entry.response_code.clone(),
+        _ if entry.would_block => "lifted".into(),
+        _ => reason.strip_prefix("list ").unwrap_or(&reason).into(),
     }
 }

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, CompanyPurposes, Making, Segment, Shared, Snapshot, change_problem,
+    Actor, Answer, App, Body, CompanyPurposes, Segment, Shared, Snapshot, change_problem,
     find_company, find_scope, tally_of,
 };
-use crate::api::{
-    Changed, CompanyChange, CompanyView, ProblemDocument, ProblemKind, SwitchView, timestamp,
-};
+use crate::api::{Changed, CompanyChange, CompanyView, ProblemDocument, SwitchView, timestamp};
 use crate::model::{Company, Scope};
 use crate::policy::{CompanySwitch, Standing};
 use crate::policy_file::Change;
@@ -99,14 +97,7 @@ fn set(
 ) -> Result<Changed, ProblemDocument> {
     let snapshot = Snapshot::of(app);
     let company = find_company(text, snapshot.in_force.catalogue.companies())?;
-    if change.blocked && !can_ban(&snapshot, company) {
-        let detail = format!("no service of {} is known that could be blocked", company.name);
-        return Err(ProblemDocument::new(ProblemKind::InvalidInput, detail)
-            .field("company")
-            .hint("its trackers are blocked by the level: see `deadpixel levels`"));
-    }
-    let making = if change.blocked { Making::Entry } else { Making::Nothing };
-    let scope = find_scope(app, change.scope, making, actor)?;
+    let scope = find_scope(app, change.scope)?;
     let switch = match change.blocked {
         true => Some(CompanySwitch::Ban),
         false => release(&app.parts.policy.standing(), &scope, &company.slug),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Actor, Answer, Body, Making, Shared, Snapshot, change_problem, find_scope};
+use super::{Actor, Answer, Body, Shared, Snapshot, change_problem, find_scope};
 use crate::api::{Changed, LevelChange, LevelView};
 use crate::model::{Level, Scope};
 use crate::policy::Standing;
@@ -26,7 +26,7 @@ pub async fn set(
     Body(change): Body<LevelChange>,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let scope = find_scope(app, change.scope, Making::Entry, &actor)?;
+        let scope = find_scope(app, change.scope)?;
         let set = Change::SetLevel(scope.clone(), Some(change.level));
         app.parts.policy.apply(&set, &actor).map_err(change_problem)?;
         Ok(app.changed(scope, change.level.to_string(), None))

@@ -2,14 +2,11 @@
 
 use axum::extract::State;
 
-use super::{
-    Actor, Answer, App, Body, Making, Segment, Shared, Snapshot, change_problem, find_scope,
-};
+use super::{Actor, Answer, App, Body, Segment, Shared, Snapshot, change_problem, find_scope};
 use crate::api::{
     Changed, LineView, ListBrief, ListChange, ListState, ListView, ProblemDocument, ProblemKind,
     SwitchView,
 };
-use crate::diagnostic::nearest;
 use crate::lists::ListReport;
 use crate::model::{ListKind, ListMask, ListName};
 use crate::policy_file::Change;
@@ -34,8 +31,9 @@ pub async fn switch(
     Body(change): Body<ListChange>,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let name = find(&list, &app.parts.policy.list_reports())?;
-        let scope = find_scope(app, change.scope, Making::Entry, &actor)?;
+        let name = ListName::parse(&list)
+            .map_err(|why| ProblemDocument::new(ProblemKind::NotFound, why).field("list"))?;
+        let scope = find_scope(app, change.scope)?;
         let switch = Change::SwitchList(scope.clone(), name.clone(), Some(change.on));
         app.parts.policy.apply(&switch, &actor).map_err(change_problem)?;
         Ok(app.changed(scope, name.to_string(), None))
@@ -48,28 +46,6 @@ pub fn list_briefs(app: &App, snapshot: &Snapshot) -> Vec<ListBrief> {
     let reports = app.parts.policy.list_reports();
     let shown = reports.iter().filter(|report| report.kind != ListKind::Ban);
     shown.map(|report| brief(snapshot, report)).collect()
-}
-
-fn find(text: &str, reports: &[ListReport]) -> Result<ListName, ProblemDocument> {
-    let wanted = text.to_lowercase();
-    let found = reports.iter().find(|report| report.name.as_str() == wanted);
-    let problem = |kind, detail| Err(ProblemDocument::new(kind, detail).field("list"));
-    match found {
-        Some(report) if report.kind != ListKind::Ban => Ok(report.name.clone()),
-        Some(report) => {
-            let slug = report.name.as_str().trim_start_matches("ban-");
-            let detail = format!("`{text}` is a company ban: use `deadpixel company block {slug}`");
-            problem(ProblemKind::InvalidInput, detail)
-        }
-        None => {
-            let shown = reports.iter().filter(|report| report.kind != ListKind::Ban);
-            let names: Vec<String> = shown.map(|report| report.name.to_string()).collect();
-            let hint = nearest(&wanted, names.iter().map(String::as_str)).map(Into::into);
-            let detail = format!("no list is called `{text}`");
-            let document = ProblemDocument::new(ProblemKind::NotFound, detail).field("list");
-            Err(ProblemDocument { hint, ..document }.candidates(names))
-        }
-    }
 }
 
 fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
@@ -130,26 +106,5 @@ mod tests {
         assert_eq!(state_of(&[0]), ListState::On);
         assert_eq!(state_of(&[1, 2]), ListState::Part);
         assert_eq!(state_of(&[2]), ListState::Off);
-    }
-
-    #[test]
-    fn bans_are_switched_by_their_company() {
-        let report = |name: &str, kind| ListReport {
-            name: ListName::parse(name).expect("a name"),
-            kind,
-            source: "shipped".into(),
-            rules: 1,
-            refused: 0,
-            samples: Vec::new(),
-            skipped: Vec::new(),
-            held: None,
-        };
-        let reports = [report("trackers", ListKind::Tracking), report("ban-tiktok", ListKind::Ban)];
-        assert!(find("Trackers", &reports).is_ok());
-        let ban = find("ban-tiktok", &reports).expect_err("a ban");
-        assert!(ban.detail.contains("deadpixel company block tiktok"), "{}", ban.detail);
-        let unknown = find("tracker", &reports).expect_err("no list");
-        assert_eq!(unknown.candidates, ["trackers"]);
-        assert_eq!(unknown.hint.as_deref(), Some("did you mean `trackers`?"));
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
 use crate::model::{DeviceId, Outcome};
-use crate::query_log::{Entry, Filter, Total};
+use crate::query_log::{Filter, Total};
 
 /// Rows for which it is looked up why something got through.
 const EXPLAINED_ROWS: usize = 16;
@@ -66,58 +66,36 @@ pub fn company_rows(
             ..Filter::default()
         };
         let latest = app.parts.log.search(&filter, None, 1)?;
-        row.got_through = latest.first().map(cause);
+        row.got_through = latest
+            .first()
+            .map(|entry| cause(entry.would_block, entry.reason.as_deref(), &entry.lists));
     }
     Ok(rows)
 }
 
 /// Returns why an event was let through, as people read it.
-fn cause(entry: &Entry) -> String {
-    match &entry.reason {
-        _ if entry.would_block => "blocking was paused or off".into(),
-        Some(rule) if rule.starts_with("rule ") => rule.clone(),
-        _ if entry.lists.is_empty() => "it is on no list".into(),
-        _ => format!("its level leaves out {}", entry.lists.join(", ")),
+fn cause(would_block: bool, reason: Option<&str>, lists: &[String]) -> String {
+    match reason {
+        _ if would_block => "blocking was paused or off".into(),
+        Some(rule) if rule.starts_with("rule ") => rule.into(),
+        _ if lists.is_empty() => "it is on no list".into(),
+        _ => format!("its level leaves out {}", lists.join(", ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BindingId, RecordType};
-    use crate::query_log::Cursor;
-
-    fn allowed(reason: Option<&str>, lists: &[&str], would_block: bool) -> Entry {
-        Entry {
-            cursor: Cursor { at: 0, device: DeviceId(1) },
-            binding: BindingId(1),
-            client: "127.0.0.2".into(),
-            name: "pixel.example".into(),
-            query_type: RecordType::A,
-            outcome: Outcome::Allowed,
-            would_block,
-            reason: reason.map(String::from),
-            lists: lists.iter().map(|&list| list.into()).collect(),
-            alias: None,
-            company: None,
-            tracking: true,
-            attempt: true,
-            answered_by: "cache".into(),
-            response_code: 0,
-            duration: 1,
-        }
-    }
 
     #[test]
     fn what_got_through_says_why() {
-        let cases = [
-            (allowed(Some("list trackers"), &["trackers"], true), "blocking was paused or off"),
-            (allowed(Some("rule allow x for TV"), &["trackers"], false), "rule allow x for TV"),
-            (allowed(None, &["trackers-strict"], false), "its level leaves out trackers-strict"),
-            (allowed(None, &[], false), "it is on no list"),
-        ];
-        for (entry, expected) in cases {
-            assert_eq!(cause(&entry), expected);
-        }
+        let on = |list: &str| vec![list.to_string()];
+        let told = cause(true, Some("list trackers"), &on("trackers"));
+        assert_eq!(told, "blocking was paused or off");
+        let told = cause(false, Some("rule allow x for TV"), &on("trackers"));
+        assert_eq!(told, "rule allow x for TV");
+        let told = cause(false, None, &on("trackers-strict"));
+        assert_eq!(told, "its level leaves out trackers-strict");
+        assert_eq!(cause(false, None, &[]), "it is on no list");
     }
 }
