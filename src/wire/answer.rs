@@ -138,7 +138,8 @@ impl StoredAnswer {
         for &place in &self.ttl_places {
             let octets = &mut buffer[usize::from(place)..usize::from(place) + 4];
             let ttl = octets.iter().fold(0, |ttl, &octet| ttl << 8 | u32::from(octet));
-            octets.copy_from_slice(&ttl.saturating_sub(age).min(cap).to_be_bytes());
+            let left = clamp_ttl(ttl).saturating_sub(age).min(cap);
+            octets.copy_from_slice(&left.to_be_bytes());
         }
         let opt = if query.edns().is_some() { 11 } else { 0 };
         if buffer.len() + opt > limit {
