@@ -96,3 +96,79 @@ impl Loss {
         self.count.fetch_add(1, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        AnsweredBy, BindingId, DeviceId, DomainName, ListMask, Outcome, RecordType,
+    };
+    use crate::query_log::encoding::decode;
+
+    fn record(recorder: &mut Recorder, at: i64, name: &str) {
+        let name = DomainName::parse(name).expect("a name");
+        recorder.record(&QueryEvent {
+            at,
+            client: [10, 0, 0, 1].into(),
+            device: DeviceId(1),
+            binding: BindingId(1),
+            name: name.as_ref(),
+            query_type: RecordType::A,
+            outcome: Outcome::Allowed,
+            would_block: false,
+            reason: None,
+            lists: ListMask::EMPTY,
+            alias: None,
+            company: None,
+            tracking: false,
+            answered_by: AnsweredBy::Cache,
+            response_code: 0,
+            duration: 0,
+            detail: LogDetail::Full,
+            edition: 0,
+        });
+    }
+
+    fn drain(source: &mut Source) -> Vec<String> {
+        let mut octets = Vec::new();
+        source.drain(&mut octets);
+        let (mut rest, mut names) = (octets.as_slice(), Vec::new());
+        while let Some((event, after)) = decode(rest) {
+            names.push(event.name.to_string());
+            rest = after;
+        }
+        assert!(rest.is_empty(), "only whole events");
+        names
+    }
+
+    #[test]
+    fn events_come_out_whole_wherever_the_ring_ends() {
+        let (mut recorder, mut source) = ring(512);
+        let room = recorder.scratch.capacity();
+        for number in 0..500 {
+            let names =
+                [format!("n{number}.example"), format!("{}.net", "x".repeat(number % 60 + 1))];
+            names.iter().for_each(|name| record(&mut recorder, 0, name));
+            assert_eq!(drain(&mut source), names);
+        }
+        assert_eq!(recorder.scratch.capacity(), room, "nothing was allocated");
+        assert_eq!(source.take_loss(), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_once_with_its_times() {
+        let (mut recorder, mut source) = ring(128);
+        for at in 10..20 {
+            record(&mut recorder, at, "a.example");
+        }
+        let kept = drain(&mut source).len() as u64;
+        let first = 10 + kept as i64;
+        assert_eq!(source.take_loss(), Some(Gap { from: first, until: 19, lost: 10 - kept }));
+        assert_eq!(source.take_loss(), None);
+        record(&mut recorder, 30, "b.example");
+        drop(recorder);
+        assert!(!source.is_spent());
+        assert_eq!(drain(&mut source), ["b.example"]);
+        assert!(source.is_spent());
+    }
+}

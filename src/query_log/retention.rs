@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Settings;
-use super::schema::{DAY, HOUR, MANY_NAMES_ROW};
+use super::schema::{DAY, HOUR, MANY_NAMES_ROW, middle};
 use super::store::Store;
 
 /// Rows that one step looks at.
@@ -183,8 +183,17 @@ fn delete_events(
     let end = next.unwrap_or((hour, i64::MAX, i64::MAX));
     let gone = file.execute(
         "DELETE FROM event WHERE (hour, device, at) > (?1, ?2, ?3)
-         AND (hour, device, at) <= (?4, ?5, ?6) AND at < ?7",
-        params![after.0, after.1, after.2, end.0, end.1, end.2, store.kept_from],
+         AND (hour, device, at) <= (?4, ?5, ?6) AND (hour < ?7 OR at < ?8)",
+        params![
+            after.0,
+            after.1,
+            after.2,
+            end.0,
+            end.1,
+            end.2,
+            hour,
+            store.kept_from - middle(hour)
+        ],
     )?;
     store.events = store.events.saturating_sub(gone as u64);
     Ok(next.map_or(Phase::Rollups((i64::MIN, 0)), Phase::Events))

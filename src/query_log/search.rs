@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::schema::{Bits, HOUR, NONE, VerdictBits};
+use super::schema::{Bits, HOUR, NONE, VerdictBits, middle};
 use super::{Cursor, Entry, Filter, UNATTRIBUTED};
 use crate::model::{AnsweredBy, BindingId, DeviceId, Outcome, RecordType};
 
@@ -336,13 +336,15 @@ impl Lane {
             Walk::Back(_) => NEWEST_FIRST,
             Walk::On(_) => OLDEST_FIRST,
         })?;
-        let mut rows = select.query(params![self.hour, self.device.0, self.from, self.until])?;
+        let middle = middle(self.hour);
+        let (from, until) = (self.from.saturating_sub(middle), self.until.saturating_sub(middle));
+        let mut rows = select.query(params![self.hour, self.device.0, from, until])?;
         while self.page.len() < page {
             let Some(row) = rows.next()? else {
                 self.spent = true;
                 return Ok(());
             };
-            let found = Found::read(row)?;
+            let found = Found::read(row, middle)?;
             match walk {
                 Walk::Back(_) => self.until = found.at,
                 Walk::On(_) => self.from = found.at + 1,
@@ -356,10 +358,11 @@ impl Lane {
 }
 
 impl Found {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+    /// Reads a row of the hour with this middle.
+    fn read(row: &Row<'_>, middle: i64) -> rusqlite::Result<Found> {
         Ok(Found {
             device: DeviceId(row.get(0)?),
-            at: row.get(1)?,
+            at: middle + row.get::<_, i64>(1)?,
             binding: BindingId(row.get(2)?),
             name: row.get(3)?,
             query_type: RecordType(row.get(4)?),

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 use super::Gap;
 use super::encoding::decode;
 use super::names::{MAX_NAMES, Names};
-use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits};
+use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits, middle};
 use super::words::{WordRows, Words};
 use crate::model::{DeviceId, LogDetail, QueryEvent};
 
@@ -237,10 +237,11 @@ fn insert_at(
         IpAddr::V4(v4) => &v4.octets(),
         IpAddr::V6(v6) => &v6.octets(),
     };
+    let hour = at.div_euclid(HOUR);
     insert.execute(params![
-        at.div_euclid(HOUR),
+        hour,
         event.device.0,
-        at,
+        at - middle(hour),
         event.binding.0,
         judged.name,
         event.query_type.0,
@@ -259,10 +260,11 @@ fn insert_at(
 fn next_free(file: &Transaction<'_>, device: DeviceId, taken: i64) -> rusqlite::Result<i64> {
     let mut select = file
         .prepare_cached("SELECT at FROM event WHERE hour=?1 AND device=?2 AND at>?3 ORDER BY at")?;
-    let mut rows = select.query(params![taken.div_euclid(HOUR), device.0, taken])?;
+    let hour = taken.div_euclid(HOUR);
+    let mut rows = select.query(params![hour, device.0, taken - middle(hour)])?;
     let mut free = taken + 1;
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(0)? != free {
+        if row.get::<_, i64>(0)? != free - middle(hour) {
             break;
         }
         free += 1;

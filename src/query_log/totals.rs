@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, ToSql, Transaction, params};
 
-use super::schema::{DAY, HOUR, NONE, VerdictBits};
+use super::schema::{DAY, HOUR, NONE, VerdictBits, middle};
 use super::{QueryCount, Total};
 use crate::model::{DeviceId, Outcome};
 
@@ -112,16 +112,19 @@ fn tallies(file: &Transaction<'_>, from: i64, until: i64) -> rusqlite::Result<Ta
     let pieces = Pieces::of(from, until, kept_from);
     let mut tallies = Tallies::new();
     for (first, end) in pieces.days {
-        add(file, &mut tallies, DAILY, (first, end))?;
+        add(file, &mut tallies, DAILY, params![first, end])?;
     }
     for (first, end) in pieces.hours {
-        add(file, &mut tallies, ROLLUP, (first, end))?;
+        add(file, &mut tallies, ROLLUP, params![first, end])?;
     }
     for hour in pieces.counts {
-        add(file, &mut tallies, COUNTS, (hour, NONE))?;
+        add(file, &mut tallies, COUNTS, params![hour, NONE])?;
     }
     for (from, until) in pieces.moments {
-        add(file, &mut tallies, EVENTS, (from, until))?;
+        let hour = from.div_euclid(HOUR);
+        let middle = middle(hour);
+        let span = params![hour, from - middle, until - middle, middle];
+        add(file, &mut tallies, EVENTS, span)?;
     }
     Ok(tallies)
 }
@@ -135,18 +138,18 @@ const ROLLUP: &str = "SELECT device, company, verdict, sum(queries), sum(attempt
 const COUNTS: &str = "SELECT device, company, verdict, sum(queries), sum(attempts), max(last)
      FROM rollup WHERE hour=?1 AND name=?2 GROUP BY device, company, verdict";
 
-/// Both ends lie in one hour; 16 is the bit of an event that opens an attempt.
-const EVENTS: &str = "SELECT device, company, bits & 7, count(*), sum((bits & 16) != 0), max(at)
-     FROM event WHERE hour=?1/3600000000 AND at>=?1 AND at<?2 GROUP BY device, company, bits & 7";
+/// Both ends lie in one hour, the middle of which is ?4; 16 is the bit that opens an attempt.
+const EVENTS: &str = "SELECT device, company, bits & 7, count(*), sum((bits & 16) != 0), ?4+max(at)
+     FROM event WHERE hour=?1 AND at>=?2 AND at<?3 GROUP BY device, company, bits & 7";
 
 fn add(
     file: &Transaction<'_>,
     tallies: &mut Tallies,
     sql: &str,
-    span: (i64, i64),
+    span: &[&dyn ToSql],
 ) -> rusqlite::Result<()> {
     let mut select = file.prepare_cached(sql)?;
-    let mut rows = select.query(params![span.0, span.1])?;
+    let mut rows = select.query(span)?;
     while let Some(row) = rows.next()? {
         let key = (DeviceId(row.get(0)?), row.get(1)?, VerdictBits(row.get(2)?));
         let tally = tallies.entry(key).or_default();

@@ -381,3 +381,20 @@ impl Drop for TellPanic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_synced_commit_runs_under_full() {
+        let log = Database::memory(MIGRATIONS).expect("a database");
+        let mode = |full| {
+            log.with(|connection| {
+                set_synchronous(connection, full)?;
+                connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))
+            })
+        };
+        assert_eq!((mode(true).ok(), mode(false).ok()), (Some(2), Some(1)));
+    }
+}
