@@ -45,8 +45,10 @@ impl Snapshot {
     }
 
     /// Returns the last 24 hours, microseconds since 1970, the end not included.
+    ///
+    /// A second more, since events of one moment are stored a microsecond apart.
     pub fn last_day(&self) -> (i64, i64) {
-        (self.now.wall - DAY, self.now.wall + 1)
+        (self.now.wall - DAY, self.now.wall + 1_000_000)
     }
 
     /// Returns a device's name, if it is still known.

@@ -104,7 +104,7 @@ mod tests {
 
     fn essential(text: &str, subtree: bool) -> Essential {
         let name = DomainName::parse(text).expect("a name");
-        Essential { name, subtree, purpose: "captive-portal".into() }
+        Essential { name, subtree, purpose: "captive-portal".into(), line: 1 }
     }
 
     fn guard() -> Guard {

@@ -173,4 +173,6 @@ impl PolicyFile {
 }
 
 #[cfg(test)]
+mod keeper_tests;
+#[cfg(test)]
 mod tests;
