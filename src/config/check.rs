@@ -10,10 +10,6 @@ use crate::upstream;
 
 pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader<'t>) {
     let dns = key_span(root, "dns");
-    if config.dns.listen.is_empty() {
-        let help = "write listen = [\"127.0.0.1:5335\"]";
-        reader.problem(dns.clone(), "`listen` is empty: nobody could ask", Some(help.into()));
-    }
     if let Err(message) = config.dns.check() {
         reader.problem(dns, &message, None);
     }

@@ -23,8 +23,10 @@ pub(super) fn show(config: &Config) -> String {
         out.push('\n');
     }
     for forward in &config.upstream.forward {
-        let table = Table::try_from(forward).unwrap_or_default();
-        let _ = writeln!(out, "[[forward]]  # {file}\n{table}");
+        let _ = writeln!(out, "[[forward]]  # {file}");
+        for (key, value) in &table(forward) {
+            let _ = writeln!(out, "{key} = {value}");
+        }
     }
     out
 }

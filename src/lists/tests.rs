@@ -23,7 +23,9 @@ impl Folder {
         let essential = Essential {
             name: name("captive.apple.com"),
             subtree: true,
-            purpose: "captive-portal".into(), line: 1 };
+            purpose: "captive-portal".into(),
+            line: 1,
+        };
         let guard = Guard::new(&[essential]);
         let mut loading = Loading::new(shipped.len() + files.len(), SEED).expect("few lists");
         shipped.into_iter().for_each(|list| loading.add_shipped(list).expect("few lists"));
