@@ -12,7 +12,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("toml_edit", &["policy_file"]),
     ("clap", &["cli"]),
     ("rusqlite", &["storage", "query_log", "devices", "policy_file"]),
-    ("regex", &["rules", "catalogue"]),
+    ("regex", &["rules", "catalogue", "lists"]),
     ("notify", &["policy_file"]),
 ];
 /// Modules that decide: they can be tested and timed without a runtime.

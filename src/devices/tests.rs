@@ -1,3 +1,5 @@
+//! Devices as a whole: bindings over time, held to a naive twin.
+
 use proptest::prelude::*;
 
 use super::register::PUBLISH_EVERY;

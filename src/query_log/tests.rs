@@ -1,3 +1,5 @@
+//! The record as a whole: what is recorded is found, counted, kept and erased as told.
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
