@@ -60,6 +60,8 @@ struct Stub {
 struct Inner {
     script: Mutex<Arc<Script>>,
     heard: Mutex<Vec<(Vec<u8>, bool)>>,
+    /// Where datagrams came from.
+    peers: Mutex<Vec<SocketAddr>>,
     connections: AtomicUsize,
     delay: Mutex<fn(&str) -> u64>,
 }
@@ -89,6 +91,7 @@ impl Stub {
         let inner = Arc::new(Inner {
             script: Mutex::new(Arc::new(script)),
             heard: Mutex::new(Vec::new()),
+            peers: Mutex::new(Vec::new()),
             connections: AtomicUsize::new(0),
             delay: Mutex::new(|_| 0),
         });
@@ -111,6 +114,10 @@ impl Stub {
 
     fn heard(&self) -> Vec<(Vec<u8>, bool)> {
         self.inner.heard.lock().expect("whole").clone()
+    }
+
+    fn peers(&self) -> Vec<SocketAddr> {
+        self.inner.peers.lock().expect("whole").clone()
     }
 
     fn count(&self) -> usize {
@@ -171,6 +178,7 @@ async fn serve_datagrams(socket: UdpSocket, inner: Arc<Inner>) {
     let socket = Arc::new(socket);
     let mut buffer = vec![0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+        inner.peers.lock().expect("whole").push(peer);
         let (delay, replies) = inner.hear(&buffer[..length], false);
         let socket = socket.clone();
         tokio::spawn(async move {
@@ -379,6 +387,16 @@ async fn ask(upstreams: &Upstreams, name: &str) -> Answer {
     upstreams.ask(question(name)).await.expect("an answer")
 }
 
+/// Waits until `done`.
+async fn until(done: impl Fn() -> bool) {
+    let waiting = async {
+        while !done() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), waiting).await.expect("it never came so far");
+}
+
 /// Asks new names until `done`; the clock passes a second each time, so that who rests is probed.
 async fn ask_until(upstreams: &Upstreams, clock: &Clock, done: impl Fn(&[UpstreamStatus]) -> bool) {
     let asking = async {
@@ -433,7 +451,9 @@ async fn each_query_has_its_own_number_letters_and_port() {
     let heard = stub.heard();
     let ids: HashSet<&[u8]> = heard.iter().map(|(packet, _)| &packet[..2]).collect();
     let letters: HashSet<&[u8]> = heard.iter().map(|(packet, _)| &packet[12..34]).collect();
-    assert!(ids.len() > 9 && letters.len() > 9, "{} {}", ids.len(), letters.len());
+    let ports: HashSet<u16> = stub.peers().iter().map(SocketAddr::port).collect();
+    let distinct = [ids.len(), letters.len(), ports.len()];
+    assert!(distinct.iter().all(|&count| count > 9), "{distinct:?}");
 }
 
 #[tokio::test]
@@ -459,17 +479,13 @@ async fn what_does_not_fit_is_dropped_and_the_wait_goes_on() {
 #[tokio::test]
 async fn a_datagram_from_another_port_is_not_heard() {
     let stub = Stub::plain(silence).await;
-    let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let (upstreams, _) = upstreams(SHORT, vec![stub.at("udp")]);
     let asking = tokio::spawn(async move { upstreams.ask(question("www.ex")).await });
-    while stub.count() == 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until(|| stub.count() > 0).await;
     let packet = stub.heard().swap_remove(0).0;
     let forged = reply(&packet, 0x8180, &[&address(66)], &[]);
-    for port in 1024..=u16::MAX {
-        let _ = stranger.try_send_to(&forged, (Ipv4Addr::LOCALHOST, port).into());
-    }
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    stranger.send_to(&forged, stub.peers()[0]).expect("it was sent");
     let outcome = asking.await.expect("no panic");
     assert!(matches!(outcome, Err(Failure::NoReachableAuthority)), "{outcome:?}");
 }
@@ -555,7 +571,7 @@ async fn one_question_causes_at_most_sixteen_queries() {
 // Two upstreams of which one fails; all fail.
 
 /// Asks 20 names of a bad upstream and a good one; returns how often the bad one was asked.
-async fn beside_a_good_one(bad: &Stub, scheme: &str) -> (Upstreams, Clock, u64) {
+async fn beside_a_good_one(bad: &Stub, scheme: &str) -> (Upstreams, Clock, Stub, u64) {
     let good = Stub::plain(answers_with(2)).await;
     let (upstreams, clock) = upstreams(SHORT, vec![bad.at(scheme), good.at("udp")]);
     for number in 0..20 {
@@ -565,15 +581,13 @@ async fn beside_a_good_one(bad: &Stub, scheme: &str) -> (Upstreams, Clock, u64) 
     let status = upstreams.status();
     assert!(!status[0].up && status[1].up, "{status:?}");
     assert!(status[0].last_error.is_some() && status[1].last_error.is_none(), "{status:?}");
-    // The good one must outlive this: it goes on in the background until the test ends.
-    std::mem::forget(good);
-    (upstreams, clock, status[0].asked)
+    (upstreams, clock, good, status[0].asked)
 }
 
 #[tokio::test]
 async fn a_silent_upstream_is_put_aside_and_taken_back_when_it_answers() {
     let bad = Stub::plain(silence).await;
-    let (upstreams, clock, asked) = beside_a_good_one(&bad, "udp").await;
+    let (upstreams, clock, _good, asked) = beside_a_good_one(&bad, "udp").await;
     assert!(asked <= 8, "it was asked {asked} times of 20");
     bad.now_does(answers_with(1));
     ask_until(&upstreams, &clock, |status| status[0].up).await;
@@ -583,7 +597,7 @@ async fn a_silent_upstream_is_put_aside_and_taken_back_when_it_answers() {
 async fn an_upstream_that_errs_where_others_answer_is_put_aside() {
     for code in [2, 5] {
         let bad = Stub::plain(with_code(code)).await;
-        let (_, _, asked) = beside_a_good_one(&bad, "udp").await;
+        let (_, _, _, asked) = beside_a_good_one(&bad, "udp").await;
         assert!(asked <= 8, "it was asked {asked} times of 20");
     }
 }
@@ -616,9 +630,7 @@ async fn the_faster_upstream_is_asked_and_the_other_looked_at_now_and_then() {
     let upstreams = Upstreams::within(PATIENT, &servers, Clock::system()).expect("right");
     let known = || upstreams.status().iter().all(|one| one.latency_micros.is_some());
     ask(&upstreams, "first.ex").await;
-    while !known() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until(known).await;
     for number in 0..130 {
         assert_eq!(last_octet(&ask(&upstreams, &format!("n{number}.ex")).await), 2);
     }
