@@ -14,7 +14,7 @@ use crate::query_log::{Filter, Total};
 const EXPLAINED_ROWS: usize = 16;
 
 /// Rows that are shown at most; the rest is counted.
-const MOST_ROWS: usize = 500;
+const MOST_ROWS: usize = 5_000;
 
 /// Answers `GET`.
 pub async fn show(State(app): State<Shared>, Params(params): Params<WhoParams>) -> Answer<Who> {
