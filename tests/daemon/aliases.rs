@@ -1,8 +1,6 @@
 //! Answers are inspected: a tracker behind a site's own alias is blocked.
 
-use std::net::IpAddr;
-
-use crate::support::{FakeUpstream, Setup, TestDaemon, ask};
+use crate::support::{FakeUpstream, Setup, TestDaemon, address, ask};
 
 const ZONE: &str = "
 metrics.shop.example. 300 CNAME shop.sc.omtrdc.net.
@@ -29,7 +27,7 @@ fn alias_of_a_tracker_is_blocked_cached_or_not() {
     }
     assert_eq!(upstream.names_asked().len(), 1);
     let reply = ask(daemon.dns(), "cdn.shop.example", "A");
-    assert_eq!(reply.addresses(), ["203.0.113.10".parse::<IpAddr>().unwrap()]);
+    assert_eq!(reply.addresses(), [address("203.0.113.10")]);
 }
 
 #[test]
@@ -44,7 +42,7 @@ fn alias_without_data_and_service_target_are_blocked_too() {
 fn one_devices_cached_answer_never_gets_past_anothers_policy() {
     let policy = "[[device]]\nname = \"free\"\naddresses = [\"127.0.0.5\"]\nlevel = \"off\"\n";
     let (daemon, _upstream) = daemon(policy);
-    let real: IpAddr = "203.0.113.9".parse().unwrap();
+    let real = address("203.0.113.9");
     assert_eq!(daemon.client(5).ask("metrics.shop.example", "A").addresses(), [real]);
     assert!(daemon.client(6).ask("metrics.shop.example", "A").is_null_address());
     assert_eq!(daemon.client(5).ask("metrics.shop.example", "A").addresses(), [real]);
@@ -56,7 +54,7 @@ fn own_allow_on_name_or_target_ends_the_checks() {
         let policy = format!("[[rule]]\naction = \"allow\"\nname = \"{name}\"\n");
         let (daemon, _upstream) = daemon(&policy);
         let reply = ask(daemon.dns(), "metrics.shop.example", "A");
-        assert_eq!(reply.addresses(), ["203.0.113.9".parse::<IpAddr>().unwrap()], "{name}");
+        assert_eq!(reply.addresses(), [address("203.0.113.9")], "{name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hickory_proto::op::ResponseCode;
 
-use crate::support::{FakeUpstream, Setup, TestDaemon, Wanted, ask};
+use crate::support::{FakeUpstream, Setup, TestDaemon, Wanted, address, ask};
 
 const PIXEL: &str = "analytics.tiktok.com";
 
@@ -15,10 +15,7 @@ fn daemon(policy: &str) -> (TestDaemon, FakeUpstream) {
 fn a_fresh_daemon_blocks_the_pixel_and_forwards_the_rest() {
     let (daemon, upstream) = daemon("");
     assert!(ask(daemon.dns(), PIXEL, "A").is_null_address());
-    assert_eq!(
-        ask(daemon.dns(), PIXEL, "AAAA").addresses(),
-        ["::".parse::<std::net::IpAddr>().unwrap()]
-    );
+    assert_eq!(ask(daemon.dns(), PIXEL, "AAAA").addresses(), [address("::")]);
     let reply = ask(daemon.dns(), "www.example.org", "A");
     assert_eq!(reply.addresses(), [FakeUpstream::address_of("www.example.org")]);
     assert_eq!(upstream.names_asked(), ["www.example.org"]);
@@ -67,7 +64,7 @@ fn each_blocking_mode_answers_its_way() {
     let policy = "[blocking]\nmode = \"addresses\"\naddresses = [\"192.0.2.7\"]\nttl = 33\n";
     let (daemon, _upstream) = daemon(policy);
     let reply = ask(daemon.dns(), PIXEL, "A");
-    assert_eq!(reply.addresses(), ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(reply.addresses(), [address("192.0.2.7")]);
     assert_eq!(reply.message.answers[0].ttl, 33);
     assert!(ask(daemon.dns(), PIXEL, "AAAA").is_null_address(), "a family without one");
 }

@@ -1,16 +1,14 @@
 //! Names that are ours never leave.
 
-use std::net::IpAddr;
-
 use hickory_proto::op::ResponseCode;
 
-use crate::support::{FakeUpstream, Setup, ask};
+use crate::support::{FakeUpstream, Setup, address, ask};
 
 #[test]
 fn special_names_are_answered_here() {
     let upstream = FakeUpstream::for_any_name();
     let daemon = Setup::forwarding_to(&upstream).start();
-    let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+    let loopback = address("127.0.0.1");
     assert_eq!(ask(daemon.dns(), "localhost", "A").addresses(), [loopback]);
     assert_eq!(ask(daemon.dns(), "x.localhost", "A").addresses(), [loopback]);
     assert_eq!(ask(daemon.dns(), "deadpixel.internal", "A").addresses(), [loopback]);
@@ -47,7 +45,7 @@ alias = \"printer.lan\"
 ";
     let daemon = Setup::forwarding_to(&upstream).policy(policy).start();
     let printer = ask(daemon.dns(), "printer.lan", "A");
-    assert_eq!(printer.addresses(), ["192.168.1.9".parse::<IpAddr>().unwrap()]);
+    assert_eq!(printer.addresses(), [address("192.168.1.9")]);
     assert!(printer.message.metadata.authoritative);
     assert_eq!(ask(daemon.dns(), "printer.lan", "AAAA").addresses().len(), 1);
     let no_data = ask(daemon.dns(), "printer.lan", "TXT");
@@ -86,11 +84,7 @@ fn a_forwarded_zone_beats_the_special_use_default_and_stays_inside() {
     }
     let daemon = setup.start();
     let nas = ask(daemon.dns(), "nas.local", "A");
-    assert_eq!(
-        nas.addresses(),
-        ["192.168.1.4".parse::<IpAddr>().unwrap()],
-        "private is right here"
-    );
+    assert_eq!(nas.addresses(), [address("192.168.1.4")], "private is right here");
     assert_eq!(ask(daemon.dns(), "4.1.168.192.in-addr.arpa", "PTR").message.answers.len(), 1);
     drop(lan);
     assert_eq!(ask(daemon.dns(), "box.fritz.box", "A").code(), ResponseCode::ServFail);

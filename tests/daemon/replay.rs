@@ -94,8 +94,8 @@ impl Oracle {
         let essential = |(essential, suffix): &(String, bool)| {
             name == essential || *suffix && name.ends_with(&format!(".{essential}"))
         };
-        let by_catalogue = self.row(name).is_some_and(|row| row.default)
-            && !(self.essential.iter().any(essential) && !self.rows.contains_key(name));
+        let is_spared = self.essential.iter().any(essential);
+        let by_catalogue = !is_spared && self.row(name).is_some_and(|row| row.default);
         by_catalogue || self.hosts.contains(name)
     }
 

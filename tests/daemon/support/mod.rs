@@ -10,7 +10,13 @@ pub use replies::Reply;
 pub use test_daemon::{Setup, TestDaemon};
 pub use upstream::{FakeUpstream, Mood};
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+
+/// Reads an address.
+pub fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
 
 /// Reads a packed text of `tests/data`.
 pub fn test_data(file: &str) -> String {
