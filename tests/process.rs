@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
 
 /// A daemon as a process of its own; killed when dropped.
@@ -38,9 +41,9 @@ impl Process {
         Process { child, stderr, address }
     }
 
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
     fn wait(mut self) -> Option<i32> {
@@ -111,7 +114,7 @@ fn it_blocks_with_no_network_and_sigterm_loses_nothing() {
     for _ in 0..40 {
         assert!(ask(process.address, "analytics.tiktok.com").ends_with(&[0, 4, 0, 0, 0, 0]));
     }
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0));
     let _again = Process::start(folder.path());
     assert_eq!(logged(folder.path()), 40);
@@ -125,7 +128,7 @@ fn kill_loses_no_more_than_a_second() {
         ask(process.address, "analytics.tiktok.com");
     }
     std::thread::sleep(Duration::from_millis(1_500));
-    process.signal("KILL");
+    process.signal(Signal::SIGKILL);
     process.wait();
     let again = Process::start(folder.path());
     assert_eq!(logged(folder.path()), 40);
@@ -217,12 +220,12 @@ fn a_reload_by_signal_keeps_the_daemon_alive() {
     let policy = folder.path().join("data/policy.toml");
     std::fs::write(&policy, "[[rule]]\naction = \"block\"\nname = \"news.example\"\n")
         .expect("written");
-    process.signal("HUP");
+    process.signal(Signal::SIGHUP);
     let blocked = (0..50).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         ask(process.address, "news.example").ends_with(&[0, 4, 0, 0, 0, 0])
     });
     assert!(blocked);
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0));
 }
