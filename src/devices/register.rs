@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::{Binding, Device, MAX_ADMITTED, OTHERS, Prefix};
+use crate::clock::Leaps;
 use crate::model::{BindingId, DeviceId, Grade, Moment};
 
 const SECOND: i64 = 1_000_000;
@@ -103,6 +104,7 @@ pub(super) struct Register {
     unpublished: bool,
     published: Option<u64>,
     retired: u64,
+    leaps: Leaps,
 }
 
 impl Source {
@@ -160,6 +162,7 @@ impl Register {
             unpublished: true,
             published: None,
             retired: now.monotonic,
+            leaps: Leaps::from(now),
         };
         register.index();
         register
@@ -328,7 +331,12 @@ impl Register {
     }
 
     /// Lets go of addresses that no longer ask when room is short, and of devices long gone.
+    ///
+    /// Not on the word of a clock that was set ahead less than a round ago.
     pub(super) fn retire(&mut self, now: Moment) {
+        if self.leaps.noticed(now) {
+            self.retired = now.monotonic;
+        }
         if now.monotonic.saturating_sub(self.retired) < RETIRE_EVERY {
             return;
         }

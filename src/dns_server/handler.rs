@@ -1,8 +1,12 @@
 //! What every door does with a message: read, admit, begin or finish, record.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::mpsc;
 
@@ -33,6 +37,10 @@ enum Dismissed {
     /// It gets no reply.
     Silently,
 }
+
+/// A panic, which was told on stderr.
+#[derive(Debug, PartialEq, Eq)]
+struct Defect;
 
 /// What the doors of one worker share.
 pub(super) struct Handler {
@@ -91,8 +99,10 @@ impl Handler {
         let handler = Rc::clone(self);
         Answer::Later(async move {
             let mut out = Vec::new();
-            let judged = handler.resolver.finish(unfinished, &mut out).await;
-            handler.record(judged.as_ref());
+            match contained(handler.resolver.finish(&unfinished, &mut out)).await {
+                Ok(judged) => handler.record(judged.as_ref()),
+                Err(Defect) => handler.resolver.give_up(&unfinished, &mut out),
+            }
             drop(share);
             out
         })
@@ -103,6 +113,19 @@ impl Handler {
             self.recorder.borrow_mut().record(&judged.event());
         }
     }
+}
+
+/// Ends a future at its first panic: whoever waits for its reply still gets one.
+async fn contained<F: Future>(future: F) -> Result<F::Output, Defect> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // What it may leave half done is its own reply, and that is written anew.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Defect)),
+        }
+    })
+    .await
 }
 
 /// Reads a message; writes the error it gets if it cannot be read or its sender is not served.
@@ -174,5 +197,19 @@ mod tests {
         assert_eq!(counts, malformed);
         assert_eq!(code(&counted(cut, false).0), ResponseCode::REFUSED);
         assert_eq!(counted(&QUERY[..11], true), (Vec::new(), false, malformed));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_ends_one_future_and_nothing_else() {
+        let late = async {
+            tokio::task::yield_now().await;
+            panic!("this panic is wanted")
+        };
+        assert_eq!(contained::<_>(late).await, Err::<(), _>(Defect));
+        let well = async {
+            tokio::task::yield_now().await;
+            7
+        };
+        assert_eq!(contained(well).await, Ok(7));
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{DeviceId, NameRef};
 const WINDOW: i64 = 10_000_000;
 
 /// A query this much older than the latest means that the clock was set back.
-const SET_BACK: i64 = 3_600_000_000;
+const SET_BACK: i64 = 60_000_000;
 
 /// Most attempts that are open at once; past it each query counts as one.
 const MAX_OPEN: usize = 262_144;

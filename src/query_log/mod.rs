@@ -9,7 +9,7 @@
 //! - `schema`: tables, and an event as a row
 //! - `names`, `words`: texts as rows, bounded
 //! - `store`, `sync`, `writer`: the log thread
-//! - `retention`, `erase`: what goes
+//! - `retention`, `upkeep`, `erase`: what goes, and when
 //! - `search`, `totals`: what is asked
 
 mod attempts;
@@ -25,6 +25,7 @@ mod settings;
 mod store;
 mod sync;
 mod totals;
+mod upkeep;
 mod words;
 mod writer;
 

@@ -41,13 +41,16 @@ enum Phase {
 }
 
 impl Retention {
-    /// Begins a round.
-    pub(super) fn begin(settings: &Settings, now: i64) -> Retention {
-        let days = |days: u32| i64::from(days).saturating_mul(DAY);
+    /// Begins a round; without `by_age` only the file's size counts.
+    pub(super) fn begin(settings: &Settings, now: i64, by_age: bool) -> Retention {
+        let oldest = |days: u32, grain: i64| {
+            let age = i64::from(days).saturating_mul(DAY);
+            if by_age { now.saturating_sub(age).div_euclid(grain) } else { 0 }
+        };
         Retention {
             now,
-            events_from: (now - days(settings.days)).div_euclid(HOUR) * HOUR,
-            totals_from: (now - days(settings.totals_days)).div_euclid(DAY),
+            events_from: oldest(settings.days, HOUR) * HOUR,
+            totals_from: oldest(settings.totals_days, DAY),
             max_octets: settings.max_octets(),
             desperate: false,
             phase: Phase::Cut,
@@ -84,12 +87,11 @@ impl Retention {
         if from <= store.kept_from {
             return Ok(Phase::Names(MANY_NAMES_ROW));
         }
-        file.execute("UPDATE meta SET value=?1 WHERE key='kept_from'", [from])?;
+        store.keep_from(file, from)?;
         // The roll-ups of an hour must tell of the events that are left of it.
         if from.rem_euclid(HOUR) != 0 {
             file.execute("DELETE FROM rollup WHERE hour=?1", [from.div_euclid(HOUR)])?;
         }
-        store.kept_from = from;
         Ok(Phase::Events((i64::MIN, 0, 0)))
     }
 
@@ -221,6 +223,13 @@ fn delete_names(file: &Transaction<'_>, store: &mut Store, after: i64) -> rusqli
         store.names.removed(gone as u64);
     }
     Ok(Phase::Names(until))
+}
+
+/// Returns the end of the newest hour that has an event.
+pub(super) fn newest_event(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let hour: Option<i64> =
+        connection.query_row("SELECT max(hour) FROM event", [], |row| row.get(0))?;
+    Ok(hour.map(|hour| (hour + 1) * HOUR))
 }
 
 /// Returns the octets of the file that hold something.

@@ -117,13 +117,17 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a batch in one transaction.
+    /// Writes a batch in one transaction; `now` is by the wall clock.
     pub(super) fn write(
         &mut self,
         connection: &mut Connection,
         batch: &Batch,
+        now: i64,
     ) -> rusqlite::Result<()> {
         let file = connection.transaction()?;
+        if self.kept_from > now {
+            self.keep_from(&file, now)?;
+        }
         let mut tallies = Tallies::default();
         for place in &batch.events {
             let octets = batch.octets.get(place.start..).unwrap_or_default();
@@ -137,6 +141,14 @@ impl Store {
         }
         self.write_figures(&file)?;
         file.commit()
+    }
+
+    /// Notes from when on events are kept. It moves back only when it lay ahead of the clock: then
+    /// one of the two was wrong, and what is asked now would not be kept.
+    pub(super) fn keep_from(&mut self, file: &Transaction<'_>, from: i64) -> rusqlite::Result<()> {
+        file.execute("UPDATE meta SET value=?1 WHERE key='kept_from'", [from])?;
+        self.kept_from = from;
+        Ok(())
     }
 
     /// Notes how many events there are; this also makes every transaction write something.

@@ -589,6 +589,31 @@ fn old_events_go_and_their_daily_totals_stay() {
     assert_eq!(house.names(&Filter::default()).len(), 2, "too old for an event of its own");
 }
 
+#[test]
+fn a_clock_that_is_far_ahead_at_the_start_costs_nothing_until_it_has_run_an_hour() {
+    let mut house = House::new();
+    house.write(&[tracked(0, TV, "a.example")]);
+    house.clock.set_by(60 * DAY);
+    house.restart();
+    finish_jobs(&house);
+    assert_eq!(house.names(&Filter::default()), ["a.example"], "it may be the clock that errs");
+    house.clock.advance(HOUR.unsigned_abs());
+    wait_until(|| house.names(&Filter::default()).is_empty());
+    assert_eq!(house.attempts(0, 20 * DAY), 1, "daily totals stay");
+    house.clock.set_by(-60 * DAY);
+    house.write(&[ask(2 * HOUR, TV, "b.example")]);
+    assert_eq!(house.names(&Filter::default()), ["b.example"], "and once it is right again");
+}
+
+/// Waits for what the log thread does by itself.
+fn wait_until(done: impl Fn() -> bool) {
+    let done = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        done()
+    });
+    assert!(done, "it does not come");
+}
+
 /// Waits for the log thread's jobs: they end in the order in which they were asked for.
 fn finish_jobs(house: &House) {
     house.log.erase(DeviceId(u32::MAX)).expect("nothing to erase");

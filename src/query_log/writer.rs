@@ -13,10 +13,11 @@ use super::attempts::Attempts;
 use super::encoding::decode;
 use super::erase::Erasure;
 use super::recorder::Source;
-use super::retention::{Retention, used};
-use super::schema::{HOUR, MIGRATIONS};
+use super::retention::{Retention, newest_event, used};
+use super::schema::MIGRATIONS;
 use super::store::{Batch, Place, Store};
 use super::sync::{DRAIN_EVERY, Sync};
+use super::upkeep::Upkeep;
 use super::{Gap, SeenSink, Settings};
 use crate::clock::Clock;
 use crate::model::{BindingId, DeviceId, Legend};
@@ -24,9 +25,6 @@ use crate::storage::{Database, StorageError};
 
 /// The rest between two steps of a job, for the rings' sake.
 const JOB_REST: Duration = Duration::from_millis(2);
-
-/// The least time between two rounds of retention because of the file's size.
-const SIZE_ROUND_EVERY: Duration = Duration::from_secs(60);
 
 /// What others ask of the log thread.
 pub(super) enum Command {
@@ -67,7 +65,7 @@ pub(super) struct Writer {
     commands: Receiver<Command>,
     clock: Clock,
     seen: SeenSink,
-    retention: Settings,
+    max_octets: u64,
     database: Option<Database>,
     /// Whether `store` knows the file as it is.
     loaded: bool,
@@ -77,8 +75,7 @@ pub(super) struct Writer {
     batch: Batch,
     sync: Sync,
     jobs: VecDeque<Job>,
-    /// When retention last began: by the clock, and really.
-    upkeep: (u64, Instant),
+    upkeep: Upkeep,
 }
 
 /// Work in steps, between which writing goes on.
@@ -100,23 +97,21 @@ impl Writer {
         clock: Clock,
         seen: SeenSink,
     ) -> Writer {
-        let now = clock.now();
-        let retention = Retention::begin(settings, now.wall);
         Writer {
+            upkeep: Upkeep::new(settings, clock.now()),
             store: Store::new(settings.max_octets()),
             shared,
             commands,
             clock,
             seen,
-            retention: settings.clone(),
+            max_octets: settings.max_octets(),
             database: None,
             loaded: false,
             sources: Vec::new(),
             attempts: Attempts::default(),
             batch: Batch::default(),
             sync: Sync::default(),
-            jobs: VecDeque::from([Job::Retention(retention)]),
-            upkeep: (now.monotonic, Instant::now()),
+            jobs: VecDeque::new(),
         }
     }
 
@@ -128,6 +123,7 @@ impl Writer {
         if self.database.is_none() {
             let database = Database::open(&self.shared.path, MIGRATIONS)?;
             self.take_over(database);
+            self.examine()?;
         }
         let Some(database) = &self.database else { return Ok(()) };
         if !self.loaded {
@@ -138,9 +134,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Tells the upkeep how old the newest event of the file is.
+    fn examine(&mut self) -> Result<(), StorageError> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let newest = database.with(|connection| newest_event(connection))?;
+        self.upkeep.opened(newest, self.clock.now());
+        Ok(())
+    }
+
     /// Runs until told to stop, or until nobody is left who could.
     pub(super) fn run(mut self) {
         let _tell = TellPanic(self.shared.clone());
+        self.keep_up();
         loop {
             let wait = if self.jobs.is_empty() { DRAIN_EVERY } else { JOB_REST };
             match self.commands.recv_timeout(wait) {
@@ -234,11 +239,12 @@ impl Writer {
         self.open()?;
         let Some(database) = &self.database else { return Ok(()) };
         let synced = synced || due;
+        let now = self.clock.now().wall;
         // Until this has worked, what the store knows of the file may be wrong.
         self.loaded = false;
         database.with(|connection| {
             set_synchronous(connection, synced)?;
-            let written = self.store.write(connection, &self.batch);
+            let written = self.store.write(connection, &self.batch, now);
             written.and(set_synchronous(connection, false))
         })?;
         self.loaded = true;
@@ -282,22 +288,14 @@ impl Writer {
         *lock(&self.shared.reader) = None;
     }
 
-    /// Begins retention once an hour, and when the file has grown too large.
+    /// Begins a round of retention if one is due.
     fn keep_up(&mut self) {
-        let (now, real) = (self.clock.now(), Instant::now());
-        let hourly = now.monotonic.saturating_sub(self.upkeep.0) >= HOUR.unsigned_abs();
-        let room = real.duration_since(self.upkeep.1) >= SIZE_ROUND_EVERY;
+        let now = self.clock.now();
+        self.upkeep.look(now);
         let running = self.jobs.iter().any(|job| matches!(job, Job::Retention(_)));
-        if !running && (hourly || (room && self.is_over_size())) {
-            self.upkeep = (now.monotonic, real);
-            self.jobs.push_back(Job::Retention(Retention::begin(&self.retention, now.wall)));
-        }
-    }
-
-    fn is_over_size(&self) -> bool {
-        let Some(database) = &self.database else { return false };
-        let used = database.with(|connection| used(connection));
-        used.is_ok_and(|used| used > self.retention.max_octets())
+        let Some(database) = self.database.as_ref().filter(|_| !running) else { return };
+        let round = self.upkeep.due(now, || is_over_size(database, self.max_octets));
+        self.jobs.extend(round.map(Job::Retention));
     }
 
     fn erase(&mut self, device: DeviceId, done: SyncSender<Result<(), StorageError>>) {
@@ -368,6 +366,11 @@ fn set_synchronous(connection: &Connection, full: bool) -> rusqlite::Result<()> 
     } else {
         "PRAGMA synchronous=NORMAL"
     })
+}
+
+fn is_over_size(database: &Database, max_octets: u64) -> bool {
+    let used = database.with(|connection| used(connection));
+    used.is_ok_and(|used| used > max_octets)
 }
 
 /// Says so should the log thread panic: nothing else would.

@@ -21,12 +21,12 @@ impl Resolver {
     /// replaced, and a device that was not known to it has no policy yet.
     pub async fn finish(
         &self,
-        unfinished: Unfinished,
+        unfinished: &Unfinished,
         out: &mut Vec<u8>,
     ) -> Option<Judged<'static>> {
         let parts = &*self.0;
         let Unfinished { packet, arrival } = unfinished;
-        let query = Query::parse(&packet).ok()?;
+        let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
         let binding = parts.identify(&arrival);
         let in_force = Guard::into_inner(parts.live.load());
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
@@ -36,6 +36,15 @@ impl Resolver {
             None => parts.resolve(&asked, out).await,
         };
         Some(asked.judged(ending, parts.clock.now()).into_owned())
+    }
+
+    /// Writes SERVFAIL for a query that a defect ended; it has no event, which might meet it again.
+    pub fn give_up(&self, unfinished: &Unfinished, out: &mut Vec<u8>) {
+        out.clear();
+        let Unfinished { packet, arrival } = unfinished;
+        let Ok(query) = Query::parse(packet) else { return };
+        let text = &["an error in the program"];
+        replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
     }
 
     /// Writes SERVFAIL for a query that was shed, and returns its event.

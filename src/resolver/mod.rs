@@ -120,7 +120,7 @@ mod tests {
     fn the_second_half_may_move_between_threads() {
         // Only the types matter: doors may spawn it on any runtime.
         let _ = |resolver: Resolver, unfinished: Unfinished, out: &mut Vec<u8>| {
-            may_move_between_threads(resolver.finish(unfinished, out));
+            may_move_between_threads(resolver.finish(&unfinished, out));
         };
     }
 }

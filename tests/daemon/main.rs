@@ -3,6 +3,7 @@
 mod aliases;
 mod blocking;
 mod cache;
+mod faults;
 mod local;
 mod malformed;
 mod policy;

@@ -27,6 +27,9 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
     notices.extend((parts.notices)());
     notices.extend(upstream_notice(&upstreams));
     notices.extend(figures.error.as_ref().map(|why| format!("queries are not recorded: {why}")));
+    notices.extend(figures.set_aside.as_ref().map(|aside| {
+        format!("log.db was damaged: it lies in {}, and a new one was begun", aside.display())
+    }));
     let (health, summary) = judge(&notices, &pauses, level);
     let cache = parts.resolver.cache_figures();
     Ok(Status {

@@ -1,111 +1,12 @@
-//! The real binary as a process: start, exit codes, signals, kill, and who may do what.
+//! Start, exit codes, signals, kill, and who may do what.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::net::UdpSocket;
+use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
-
-/// A daemon as a process of its own; killed when dropped.
-struct Process {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start(folder: &Path) -> Process {
-        let mut child = Command::new(BINARY)
-            .args(["run", "--config"])
-            .arg(folder.join("config.toml"))
-            .env("NO_COLOR", "1")
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary runs");
-        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut told = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).expect("text") > 0, "it ended:\n{told}");
-            told += &line;
-            if let Some((_, rest)) = line.split_once("answering DNS on ") {
-                break rest.split_whitespace().next().expect("an address").parse().expect("one");
-            }
-        };
-        Process { child, stderr, address }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        kill(Pid::from_raw(pid), signal).expect("it runs");
-    }
-
-    fn wait(mut self) -> Option<i32> {
-        let code = self.child.wait().expect("it ends").code();
-        let mut rest = String::new();
-        while self.stderr.read_line(&mut rest).is_ok_and(|octets| octets > 0) {}
-        code
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn folder(config: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("config.toml"), config).expect("written");
-    folder
-}
-
-/// Nobody listens on the upstream's port: nothing leaves this machine.
-const CONFIG: &str = "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{ url = \"udp://127.0.0.1:9\" }]\n";
-
-fn ask(address: SocketAddr, name: &str) -> Vec<u8> {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(8))).expect("a timeout");
-    let mut packet = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        packet.push(label.len() as u8);
-        packet.extend(label.bytes());
-    }
-    packet.extend([0, 0, 1, 0, 1]);
-    socket.send_to(&packet, address).expect("sent");
-    let mut reply = vec![0; 1500];
-    let length = socket.recv(&mut reply).expect("a reply");
-    reply.truncate(length);
-    reply
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(BINARY)
-        .args(arguments)
-        .arg("--config")
-        .arg(folder.join("config.toml"))
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the binary runs")
-}
-
-fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
-}
-
-fn logged(folder: &Path) -> usize {
-    let output = run(folder, &["log", "-n", "500", "--json"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let page: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    page["entries"].as_array().expect("entries").len()
-}
+use crate::support::{BINARY, CONFIG, Process, ask, folder, logged, run, text};
 
 #[test]
 fn it_blocks_with_no_network_and_sigterm_loses_nothing() {

@@ -1,0 +1,197 @@
+//! What is answered at once allocates nothing, and neither does recording it.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpixel::clock::Clock;
+use deadpixel::config::Config;
+use deadpixel::devices::Devices;
+use deadpixel::lists::Lists;
+use deadpixel::policy_file::{self, PolicyFile};
+use deadpixel::query_log::{QueryLog, Recorder};
+use deadpixel::resolver::{Arrival, Begun, Resolver, Transport};
+use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
+use deadpixel::upstream::Upstreams;
+use deadpixel::wire::Query;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, which counts what each thread asks of it.
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator is an unsafe trait; every call goes to the system's")]
+// SAFETY: each method hands its arguments on as they came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `System`, as all of ours do.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the pointer came from `System`, as all of ours do.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count() {
+    // A thread that ends may allocate when its own variables are gone.
+    let _ = ALLOCATIONS.try_with(|counted| counted.set(counted.get() + 1));
+}
+
+fn allocations() -> usize {
+    ALLOCATIONS.with(Cell::get)
+}
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The parts behind a door, put together as the daemon does it.
+struct House {
+    resolver: Resolver,
+    log: QueryLog,
+    recorder: Recorder,
+    clock: Clock,
+    out: Vec<u8>,
+    runtime: tokio::runtime::Runtime,
+    _policy: PolicyFile,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let inside = runtime.enter();
+        let data = folder.path();
+        let file = data.join("config.toml");
+        let text = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+        std::fs::write(&file, text).expect("written");
+        let config = Config::load(Some(&file)).unwrap_or_else(|problems| panic!("{problems}"));
+        let clock = Clock::system();
+        let state = Database::open(&data.join("state.db"), STATE_MIGRATIONS).expect("state.db");
+        let state = Arc::new(state);
+        let seed = hash_seed(&state).expect("a seed");
+        let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
+        let log = QueryLog::open(data, &config.log, clock.clone(), Box::new(|_| {}));
+        let log = log.expect("log.db");
+        let announce = log.clone();
+        let (policy, live) = PolicyFile::start(policy_file::Parts {
+            folder: data.to_path_buf(),
+            state,
+            devices: devices.clone(),
+            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
+            clock: clock.clone(),
+            announce: Box::new(move |legend| announce.announce(legend)),
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
+        let bytes = config.upstream.cache_bytes;
+        let resolver =
+            Resolver::new(&config.resolver, devices, live, upstreams, bytes, clock.clone());
+        let recorder = log.recorder();
+        let out = Vec::with_capacity(1_232);
+        drop(inside);
+        House { resolver, log, recorder, clock, out, runtime, _policy: policy, _folder: folder }
+    }
+
+    /// Answers by both halves and records; returns whether the first half was enough.
+    fn answer(&mut self, packet: &[u8]) -> bool {
+        let query = Query::parse(packet).unwrap_or_else(|_| panic!("a query"));
+        let now = self.clock.now();
+        let arrival = Arrival { client: CLIENT, local: CLIENT, transport: Transport::Udp, now };
+        match self.resolver.begin(&query, &arrival, &mut self.out) {
+            Begun::Replied(judged) => {
+                self.recorder.record(&judged.expect("an event").event());
+                true
+            }
+            Begun::Unfinished(unfinished) => {
+                let finish = self.resolver.finish(&unfinished, &mut self.out);
+                let judged = self.runtime.block_on(finish).expect("an event");
+                self.recorder.record(&judged.event());
+                false
+            }
+        }
+    }
+
+    /// Answers until the first half is enough, then a thousand times more; returns how often that
+    /// allocated, and the last reply.
+    fn allocations_of(&mut self, packet: &[u8]) -> (usize, &[u8]) {
+        let warm = (0..50).any(|_| {
+            // New bindings are published some time after they are made.
+            std::thread::sleep(Duration::from_millis(25));
+            self.answer(packet)
+        });
+        assert!(warm, "it is never answered at once");
+        let before = allocations();
+        for _ in 0..1_000 {
+            assert!(self.answer(packet), "it is answered at once");
+        }
+        (allocations() - before, &self.out)
+    }
+}
+
+/// Starts an upstream that knows every name as an alias, and returns its line in config.toml.
+fn upstream() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let url = format!("udp://{}", socket.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        // It ends with the test's process.
+        while let Ok((length, client)) = socket.recv_from(&mut packet) {
+            let labels = packet[12..length].iter().position(|&octet| octet == 0);
+            let end = 12 + labels.expect("a name") + 5;
+            let mut reply = packet[..end].to_vec();
+            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0]);
+            let alias = b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x11\x04edge\x03cdn\x04test\x01x\0";
+            let target = (reply.len() + 12) as u16 | 0xc000;
+            reply.extend(alias);
+            reply.extend(target.to_be_bytes());
+            reply.extend(b"\0\x01\0\x01\0\0\x01\x2c\0\x04\xcb\0\x71\x07");
+            socket.send_to(&reply, client).expect("sent");
+        }
+    });
+    url
+}
+
+fn query(name: &str, query_type: u8) -> Vec<u8> {
+    let mut packet = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    for label in name.split('.') {
+        packet.push(label.len() as u8);
+        packet.extend(label.bytes());
+    }
+    packet.extend([0, 0, query_type, 0, 1]);
+    // With EDNS, so that extended errors are written too.
+    packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    packet
+}
+
+#[test]
+fn what_is_answered_at_once_allocates_nothing() {
+    let mut house = House::new();
+    assert!(allocations() > 1_000, "building all this is counted");
+    let (count, reply) = house.allocations_of(&query("analytics.tiktok.com", 1));
+    assert_eq!((count, reply[7]), (0, 1), "blocked");
+    let (count, reply) = house.allocations_of(&query("analytics.tiktok.com", 65));
+    assert_eq!((count, reply[7]), (0, 0), "blocked, HTTPS");
+    let (count, reply) = house.allocations_of(&query("www.example.org", 1));
+    assert_eq!((count, reply[7]), (0, 2), "cached, alias and address");
+    let (count, reply) = house.allocations_of(&query("www.example.org", 255));
+    assert_eq!((count, reply[7]), (0, 1), "ANY");
+    house.log.flush();
+    let figures = house.log.figures();
+    assert!(figures.events >= 4_000, "all of it was recorded: {figures:?}");
+}
