@@ -75,11 +75,13 @@ pub fn company_rows(
 
 /// Returns why an event was let through, as people read it.
 fn cause(would_block: bool, reason: Option<&str>, lists: &[String]) -> String {
+    let level_lists = lists.iter().filter(|list| !list.starts_with("ban-"));
+    let level_lists: Vec<&str> = level_lists.map(String::as_str).collect();
     match reason {
         _ if would_block => "blocking was paused or off".into(),
         Some(rule) if rule.starts_with("rule ") => rule.into(),
-        _ if lists.is_empty() => "it is on no list".into(),
-        _ => format!("its level leaves out {}", lists.join(", ")),
+        _ if level_lists.is_empty() => "it is on no list".into(),
+        _ => format!("its level leaves out {}", level_lists.join(", ")),
     }
 }
 
@@ -97,5 +99,6 @@ mod tests {
         let told = cause(false, None, &on("trackers-strict"));
         assert_eq!(told, "its level leaves out trackers-strict");
         assert_eq!(cause(false, None, &[]), "it is on no list");
+        assert_eq!(cause(false, None, &on("ban-tiktok")), "it is on no list");
     }
 }

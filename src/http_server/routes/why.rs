@@ -162,14 +162,12 @@ fn matches(snapshot: &Snapshot, policy: &DevicePolicy, judgement: &Judgement) ->
     let mut matches: Vec<ListMatch> = Vec::new();
     for Explained { list, rule, line } in snapshot.in_force.ruleset.explain(judgement.name.as_ref())
     {
-        let Some(name) = list_info(snapshot, list).map(|info| info.name.to_string()) else {
-            continue;
-        };
-        let binds = binding.contains(list);
+        let Some(info) = list_info(snapshot, list) else { continue };
+        let (name, kind, binds) = (info.name.to_string(), info.kind, binding.contains(list));
         // A list and the part of it that `basic` has go by one name.
         match matches.iter_mut().find(|known| known.list == name) {
             Some(known) => known.binds |= binds,
-            None => matches.push(ListMatch { list: name, rule, line, binds }),
+            None => matches.push(ListMatch { list: name, kind, rule, line, binds }),
         }
     }
     matches
