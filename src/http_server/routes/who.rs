@@ -2,10 +2,7 @@
 
 use axum::extract::State;
 
-use super::{
-    Answer, App, CompanyPurposes, Params, Shared, Snapshot, find_device, gap_view, rows_of,
-    tally_of,
-};
+use super::{Answer, App, CompanyPurposes, Params, Shared, Snapshot, gap_view, rows_of, tally_of};
 use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
 use crate::model::{DeviceId, Outcome};
 use crate::query_log::{Filter, Total};
@@ -24,9 +21,8 @@ pub async fn show(State(app): State<Shared>, Params(params): Params<WhoParams>) 
 fn report(app: &App, params: &WhoParams) -> Result<Who, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = match &params.device {
-        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
+        Some(text) => Some(app.find_device(text, &snapshot)?),
         None => None,
     };
     let (from, until) = snapshot.last_day();
