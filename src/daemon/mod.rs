@@ -3,6 +3,7 @@
 mod assemble;
 mod folder;
 mod logging;
+mod open_files;
 mod reload;
 mod signals;
 
@@ -35,6 +36,7 @@ pub enum StartError {
 /// Runs the daemon until SIGTERM or SIGINT.
 pub fn run(config: Option<&Path>) -> Result<(), StartError> {
     logging::start();
+    open_files::allow_many();
     let config = Config::load(config)?;
     let daemon = Daemon::start(&config, Clock::system())?;
     for address in daemon.dns_addresses() {

@@ -93,11 +93,13 @@ impl Flights {
 }
 
 impl Pilot {
-    /// Tells all who wait.
+    /// Tells all who wait. Who asks from then on finds no flight: its outcome may be old to them.
     pub(super) fn land(mut self, outcome: Outcome, now: u64) {
         let lasting = outcome.as_ref().err().filter(|failure| **failure != Failure::Overloaded);
         self.failed = lasting.map(|failure| (*failure, now + REMEMBERED));
-        self.told.send_replace(Some(outcome));
+        let told = self.told.clone();
+        drop(self);
+        told.send_replace(Some(outcome));
     }
 }
 
