@@ -3,8 +3,7 @@
 use axum::extract::State;
 
 use super::{
-    Answer, App, CompanyPurposes, Params, Shared, Snapshot, find_device, gap_view, rows_of,
-    tally_of,
+    Answer, App, Params, Purposes, Shared, Snapshot, find_device, gap_view, rows_of, tally_of,
 };
 use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
 use crate::model::{DeviceId, Outcome};
@@ -53,7 +52,8 @@ pub fn company_rows(
     snapshot: &Snapshot,
     totals: &[Total],
 ) -> Result<Vec<WhoRow>, ProblemDocument> {
-    let purposes = CompanyPurposes::of(&snapshot.in_force.catalogue);
+    let (from, until) = snapshot.last_day();
+    let purposes = Purposes::of(app.parts.log.top_names(from, until)?, snapshot);
     let mut rows = rows_of(totals, MOST_ROWS, snapshot, &purposes);
     for row in rows.iter_mut().filter(|row| row.allowed > 0).take(EXPLAINED_ROWS) {
         let slug = row.company.as_ref().map_or("unattributed", |company| &company.slug);
@@ -62,7 +62,7 @@ pub fn company_rows(
             company: Some(slug.into()),
             outcome: Some(Outcome::Allowed),
             tracking: true,
-            from: Some(snapshot.last_day().0),
+            from: Some(from),
             ..Filter::default()
         };
         let latest = app.parts.log.search(&filter, None, 1)?;
