@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, seconds};
+use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, parse_name, seconds};
 use crate::api::{
     CompanyRow, DecidedBy, Expected, ListMatch, ProblemDocument, ProblemKind, Why, WhyAlias,
     WhyParams, timestamp,
@@ -11,6 +11,7 @@ use crate::devices::Device;
 use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict};
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
+use crate::resolver::{is_canary, is_ours};
 use crate::rules::{Explained, ListInfo};
 use crate::sinkhole::BlockingMode;
 
@@ -54,8 +55,8 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     };
     let policy = snapshot.policy(device.map(|device| device.id));
     let past = past_events(app, &name, device)?;
-    let own = judge(&snapshot, policy, name.clone());
-    let local = is_local(app, &snapshot, &name);
+    let local = is_ours(&snapshot.in_force.zones, &app.parts.upstreams, name.as_ref(), query_type);
+    let own = judge_asked(&snapshot, policy, name.clone());
     let alias = past.iter().find_map(|entry| alias_of(entry, &snapshot, policy));
     let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
     let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
@@ -84,13 +85,9 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
 }
 
 fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument> {
-    let invalid = |field, detail: String| {
-        ProblemDocument::new(ProblemKind::InvalidInput, detail).field(field)
-    };
-    let name = DomainName::parse(&params.name)
-        .map_err(|why| invalid("name", format!("{:?} is no domain name: {why}", params.name)))?;
     let query_type = params.query_type.as_deref().unwrap_or("A").parse();
-    Ok((name, query_type.map_err(|why| invalid("type", why))?))
+    let invalid = |why: String| ProblemDocument::new(ProblemKind::InvalidInput, why).field("type");
+    Ok((parse_name(&params.name)?, query_type.map_err(invalid)?))
 }
 
 fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
@@ -98,6 +95,18 @@ fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgem
     let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes);
     let decision = policy.decide(&hashes, found, snapshot.now);
     Judgement { name, hashes, found, decision }
+}
+
+/// Judges a name as the resolver does: of the canaries' only an allow is the last word.
+fn judge_asked(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
+    let mut judgement = judge(snapshot, policy, name);
+    let decision = &mut judgement.decision;
+    let open = decision.verdict == Verdict::None || decision.lifted;
+    if open && is_canary(judgement.name.as_ref()) {
+        decision.verdict = Verdict::Block(Reason::Canary);
+        decision.lifted = false;
+    }
+    judgement
 }
 
 /// Returns events for this very name, newest first.
@@ -125,12 +134,6 @@ fn alias_of(
     let judgement = judge(snapshot, policy, name);
     let alias = WhyAlias { target: target.clone(), seen: timestamp(entry.cursor.at) };
     judgement.reason().map(|_| (alias, judgement))
-}
-
-fn is_local(app: &App, snapshot: &Snapshot, name: &DomainName) -> bool {
-    let zones = &snapshot.in_force.zones;
-    zones.is_always_ours(name.as_ref())
-        || (zones.is_ours(name.as_ref()) && !app.parts.upstreams.is_forwarded(name.as_ref()))
 }
 
 fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
