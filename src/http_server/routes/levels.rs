@@ -3,9 +3,9 @@
 use axum::extract::State;
 
 use super::{Actor, Answer, Body, Shared, Snapshot, change_problem, find_scope};
-use crate::api::{Changed, LevelChange, LevelView};
+use crate::api::{Changed, LevelChange, LevelList, LevelView};
 use crate::model::{Level, Scope};
-use crate::policy::Standing;
+use crate::policy::{Standing, levels::definition};
 use crate::policy_file::Change;
 
 /// Answers `GET`.
@@ -49,34 +49,24 @@ fn holders(snapshot: &Snapshot, level: Level) -> LevelView {
 /// Returns what a level holds: the program's definition and the policy's differences.
 fn contents(standing: &Standing, level: Level) -> LevelView {
     let difference = standing.levels.get(&level).cloned().unwrap_or_default();
-    let (words, shipped) = definition(level);
     let removed: Vec<String> = difference.remove.iter().map(ToString::to_string).collect();
     let added: Vec<String> = difference.add.iter().map(ToString::to_string).collect();
-    let mut lists: Vec<String> = shipped.iter().map(|&list| list.into()).collect();
-    lists.retain(|list| !removed.contains(list));
-    lists.extend(added.iter().filter(|list| !shipped.contains(&list.as_str())).cloned());
+    let defined = definition(level);
+    let shipped = defined.lists.iter().filter(|list| !removed.iter().any(|name| name == list.name));
+    let mut lists: Vec<LevelList> = shipped
+        .filter(|list| !added.iter().any(|name| name == list.name))
+        .map(|list| LevelList { name: list.name.into(), part: list.part })
+        .collect();
+    lists.extend(added.iter().map(|name| LevelList { name: name.clone(), part: false }));
     LevelView {
         level,
-        words: words.into(),
+        words: defined.adds.into(),
         lists,
         added,
         removed,
         everyone: false,
         groups: Vec::new(),
         devices: Vec::new(),
-    }
-}
-
-/// Returns a level in words, and its lists as the program defines it.
-fn definition(level: Level) -> (&'static str, &'static [&'static str]) {
-    match level {
-        Level::Off => ("nothing is blocked by lists; all is still recorded", &[]),
-        Level::Basic => ("trackers whose absence breaks nothing", &["trackers"]),
-        Level::Standard => ("all trackers known to do no good", &["trackers"]),
-        Level::Strict => (
-            "also trackers that some sites and apps need, and encrypted DNS elsewhere",
-            &["trackers", "trackers-strict", "encrypted-dns"],
-        ),
     }
 }
 
@@ -94,11 +84,16 @@ mod tests {
         let standing =
             Standing { levels: [(Level::Strict, difference)].into(), ..Standing::default() };
         let strict = contents(&standing, Level::Strict);
-        assert_eq!(strict.lists, ["trackers", "trackers-strict", "oisd"]);
+        let names = |view: &LevelView| {
+            view.lists.iter().map(|list| (list.name.clone(), list.part)).collect::<Vec<_>>()
+        };
+        let whole = |name: &str| (name.to_string(), false);
+        assert_eq!(names(&strict), ["trackers", "trackers-strict", "oisd"].map(whole));
         assert_eq!(
             (strict.added, strict.removed),
             (vec!["oisd".into()], vec!["encrypted-dns".into()])
         );
         assert!(contents(&standing, Level::Off).lists.is_empty());
+        assert_eq!(names(&contents(&standing, Level::Basic)), [("trackers".into(), true)]);
     }
 }
