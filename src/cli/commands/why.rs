@@ -123,21 +123,28 @@ fn located(list: &str, rule: Option<&str>, line: Option<u32>) -> String {
 fn company_step(why: &Why) -> String {
     match &why.company {
         Some(row) => {
-            let breakage = match row.breakage.as_str() {
-                "" | "no" => String::new(),
-                told => match told.split_once(": ") {
-                    Some(("partly", what)) => {
-                        format!("; blocking breaks in part: {}", escape(what))
-                    }
-                    Some(("yes", what)) => format!("; blocking breaks: {}", escape(what)),
-                    _ => format!("; blocking breaks: {}", escape(told)),
-                },
-            };
             let company = company_title(Some(&row.company));
-            format!("{company} ({}{breakage})", escape(&row.purpose))
+            let breakage = breakage(&escape(&row.breakage));
+            format!("{company} ({}){breakage}", escape(&row.purpose))
         }
         None if why.tracking => "Unattributed".into(),
         None => String::new(),
+    }
+}
+
+/// Says what stops working where the name is blocked; the catalogue writes `no: note`,
+/// `partly: what` or `yes: what`.
+fn breakage(told: &str) -> String {
+    let (word, what) = told.split_once(": ").unwrap_or((told, ""));
+    match (word, what) {
+        ("no", "") => "; blocking it breaks nothing".into(),
+        ("no", note) => format!(": {note}; blocking it breaks nothing"),
+        ("partly", "") => "; blocking it may break something".into(),
+        ("partly", what) => format!("; blocking it may break: {what}"),
+        ("yes", "") => "; blocking it breaks what uses it".into(),
+        ("yes", what) => format!("; blocking it breaks: {what}"),
+        ("", _) => String::new(),
+        _ => format!("; {told}"),
     }
 }
 
@@ -188,7 +195,8 @@ fn hint(why: &Why, screen: &Screen) -> String {
 
 fn milliseconds(micros: u32) -> String {
     match micros {
-        0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        0..100 => "under 0.1 ms".into(),
+        100..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
         _ => format!("{} ms", micros / 1_000),
     }
 }
