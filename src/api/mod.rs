@@ -13,10 +13,11 @@ pub use changes::{
 pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
 pub use views::{
-    Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
-    DeviceDetails, DeviceView, Expected, Gap, Health, LevelView, LineView, ListBrief, ListMatch,
-    ListState, ListView, LogEntry, LogPage, LogState, PauseView, QueryTally, Reloaded, RuleView,
-    Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow, Why, WhyAlias, timestamp,
+    Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
+    DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
+    ListMatch, ListState, ListView, LogEntry, LogPage, LogState, PauseView, QueryTally, Reloaded,
+    RuleView, Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow, Why, WhyAlias,
+    timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -36,8 +36,11 @@ pub enum Command {
     Who {
         /// Only this device: its name, a part of it, an address
         device: Option<String>,
+        /// Every row, where a terminal would show the first 30
+        #[arg(long)]
+        all: bool,
     },
-    /// The query log
+    /// The query log, oldest first
     Log(LogArgs),
     /// Why a name is blocked or not; asks nobody and logs nothing
     Why(WhyArgs),
@@ -81,7 +84,7 @@ pub enum Command {
     /// No blocking for a while; for everyone, unless told otherwise
     Pause {
         /// How long: 10m, 2h, 1d, tomorrow
-        #[arg(default_value = "10m")]
+        #[arg(value_name = "TIME", default_value = "10m")]
         span: Span,
         #[command(flatten)]
         scope: ScopeArgs,
@@ -164,6 +167,9 @@ pub struct LogArgs {
     /// How many of the latest
     #[arg(short = 'n', long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub number: u32,
+    /// All of them
+    #[arg(long, conflicts_with = "number")]
+    pub all: bool,
 }
 
 /// The name to explain, and for whom.
@@ -247,6 +253,11 @@ pub enum CompanyCommand {
 /// What to do with a list.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ListsCommand {
+    /// Everything about one, with the lines that could not be read
+    Info {
+        /// Its name
+        list: String,
+    },
     /// Switches it on; for everyone, unless told otherwise
     Enable {
         /// Its name
@@ -349,6 +360,8 @@ mod tests {
         assert_eq!(log.text.as_deref(), Some("pixel"));
         assert_eq!(parse("log --blocked --allowed").err(), Some(2));
         assert_eq!(parse("log --since tomorrow").err(), Some(2));
+        assert!(matches!(parse("log --all"), Ok(Command::Log(log)) if log.all));
+        assert_eq!(parse("log --all -n 9").err(), Some(2));
         assert_eq!(parse("log -n 0").err(), Some(2));
     }
 

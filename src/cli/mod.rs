@@ -22,7 +22,7 @@ use failure::Failure;
 use screen::{Screen, Style, length};
 use span::Span;
 use table::{Cell, Column, Layout, Row, Table};
-use text::{bytes, count, escape, fit, percent, plural, quote, scope_flag, width, wrap};
+use text::{bytes, count, escape, fit, fit_words, percent, plural, quote, scope_flag, width, wrap};
 
 /// Reads the arguments, does what they say, and returns the exit code.
 pub fn run() -> ExitCode {

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-/// The columns of a terminal that does not say.
+/// The columns of a terminal that does not say, or has too few for a table.
 const USUAL_WIDTH: usize = 80;
 
 /// A terminal, or a pipe.
@@ -44,6 +44,8 @@ impl Screen {
     pub fn of_process() -> Screen {
         let terminal = std::io::stdout().is_terminal();
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        let measured = || terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
+        let columns = columns.or_else(|| measured().filter(|_| terminal));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Screen {

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use jiff::{ToSpan, Zoned};
 
+use crate::api::MAX_SECONDS;
+
 /// The hour of tomorrow at which `tomorrow` ends.
 const MORNING: i8 = 8;
 
@@ -29,7 +31,7 @@ impl Span {
     pub fn parse_length(text: &str) -> Result<u64, String> {
         match text.parse()? {
             Span::Seconds(seconds) => Ok(seconds),
-            Span::Tomorrow => Err("write a time as 10m, 2h or 1d".into()),
+            Span::Tomorrow => Err("write a time that has passed as 10m, 2h, 1d or 1w".into()),
         }
     }
 }
@@ -49,10 +51,17 @@ impl FromStr for Span {
             "m" | "min" => 60,
             "h" => 3_600,
             "d" => 86_400,
+            "w" => 7 * 86_400,
             _ => return Err(wrong()),
         };
         let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-        seconds.filter(|&seconds| seconds > 0).map(Span::Seconds).ok_or_else(wrong)
+        match seconds {
+            Some(1..=MAX_SECONDS) => seconds.map(Span::Seconds).ok_or_else(wrong),
+            Some(0) | None => Err(wrong()),
+            Some(_) => {
+                Err(format!("`{text}` is too long; {} days are the most", MAX_SECONDS / 86_400))
+            }
+        }
     }
 }
 
@@ -74,9 +83,19 @@ mod tests {
         assert_eq!(read("10m"), Some(Span::Seconds(600)));
         assert_eq!(read("2h"), Some(Span::Seconds(7_200)));
         assert_eq!(read("1d"), Some(Span::Seconds(86_400)));
-        for bad in
-            ["", "m", "10", "0m", "-1h", "1w", "99999999999999999999s", "9999999999999999d", "1ü"]
-        {
+        assert_eq!(read("1w"), Some(Span::Seconds(604_800)));
+        for bad in [
+            "",
+            "m",
+            "10",
+            "0m",
+            "-1h",
+            "1y",
+            "367d",
+            "99999999999999999999s",
+            "9999999999999999d",
+            "1ü",
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }

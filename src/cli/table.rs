@@ -1,6 +1,6 @@
 //! Tables: columns aligned by the width of characters, the widest cut to fit the screen.
 
-use super::{Screen, Style, fit, width};
+use super::{Screen, Style, fit, fit_words, width};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -13,6 +13,7 @@ const NARROWEST: usize = 6;
 pub struct Column {
     title: &'static str,
     right: bool,
+    words: bool,
     least: usize,
 }
 
@@ -44,17 +45,22 @@ pub struct Layout(Vec<usize>);
 impl Column {
     /// Makes a column of text that may be cut.
     pub const fn text(title: &'static str) -> Column {
-        Column { title, right: false, least: NARROWEST }
+        Column { title, right: false, words: false, least: NARROWEST }
+    }
+
+    /// Makes a column of words, which are cut at their end.
+    pub const fn words(title: &'static str) -> Column {
+        Column { words: true, ..Column::text(title) }
     }
 
     /// Makes a column of text that is never cut.
     pub const fn whole(title: &'static str) -> Column {
-        Column { title, right: false, least: usize::MAX }
+        Column { least: usize::MAX, ..Column::text(title) }
     }
 
     /// Makes a column of numbers, which are never cut.
     pub const fn number(title: &'static str) -> Column {
-        Column { title, right: true, least: usize::MAX }
+        Column { right: true, ..Column::whole(title) }
     }
 
     /// Keeps so many columns as long as others have more to give.
@@ -163,8 +169,11 @@ impl Table {
         let mut line = String::new();
         let mut pending = 0;
         for ((column, cell), &wide) in self.columns.iter().zip(cells).zip(&layout.0) {
-            let text =
-                if screen.width.is_some() { fit(&cell.text, wide) } else { cell.text.clone() };
+            let text = match screen.width {
+                None => cell.text.clone(),
+                Some(_) if column.words => fit_words(&cell.text, wide),
+                Some(_) => fit(&cell.text, wide),
+            };
             let blank = wide.saturating_sub(width(&text));
             let (before, after) = if column.right { (blank, 0) } else { (0, blank) };
             // Blanks wait for the next text, so that no line ends with them.

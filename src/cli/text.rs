@@ -33,6 +33,15 @@ pub fn fit(text: &str, most: usize) -> String {
     format!("{head}…{tail}")
 }
 
+/// Returns words cut at their end to `most` columns.
+pub fn fit_words(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.into();
+    }
+    let kept = take(text.chars(), most.saturating_sub(1));
+    format!("{}…", kept.trim_end())
+}
+
 /// Returns text in lines of at most `most` columns, all but the first behind `indent` blanks.
 pub fn wrap(text: &str, indent: usize, most: Option<usize>) -> String {
     let Some(most) = most else { return text.into() };
@@ -174,6 +183,8 @@ mod tests {
         assert_eq!(width(&fit("a-very-long-label.tracker.example", 20)), 20);
         assert!(width(&fit("電視電視電視電視", 7)) <= 7);
         assert_eq!(fit("abc", 1), "…");
+        assert_eq!(fit_words("X (formerly Twitter)", 12), "X (formerly…");
+        assert!(width(&fit_words("電視電視電視電視", 7)) <= 7);
     }
 
     #[test]

@@ -58,4 +58,9 @@ impl Config {
     pub fn show(&self) -> String {
         shown::show(self)
     }
+
+    /// Returns every setting in force and where it comes from, for programs.
+    pub fn values(&self) -> serde_json::Value {
+        shown::values(self)
+    }
 }

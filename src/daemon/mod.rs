@@ -53,12 +53,17 @@ pub fn run(config: Option<&Path>) -> Result<(), StartError> {
 pub fn check_config(config: Option<&Path>) -> Result<String, Problems> {
     let config = Config::load(config)?;
     let file = config.file.map_or("no config.toml: defaults".into(), |f| f.display().to_string());
-    Ok(format!("{file}: right"))
+    Ok(format!("{file} is right"))
 }
 
 /// Returns every setting in force and where it comes from.
 pub fn show_config(config: Option<&Path>) -> Result<String, Problems> {
     Config::load(config).map(|config| config.show())
+}
+
+/// Returns every setting in force and where it comes from, for programs.
+pub fn config_values(config: Option<&Path>) -> Result<serde_json::Value, Problems> {
+    Config::load(config).map(|config| config.values())
 }
 
 /// Returns the local socket of the daemon that this configuration runs.

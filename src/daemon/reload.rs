@@ -44,9 +44,10 @@ impl Reloader {
         let reloaded = self.policy.reload().map_err(|problems| problems.to_string())?;
         let mut told = reloaded.notices;
         told.extend(restart.first().map(|_| needs_restart(&restart)));
-        let first =
-            if reloaded.changed { "policy and lists are in force" } else { "nothing changed" };
-        told.insert(0, first.into());
+        tracing::info!(
+            "reload: {}",
+            if reloaded.changed { "policy and lists are in force" } else { "nothing changed" }
+        );
         Ok(told)
     }
 

@@ -30,10 +30,10 @@ pub use unix_socket::{UnixDoor, bind_unix};
 
 use entries::{EntryViews, gap_view, read_cursor, write_cursor};
 use error::change_problem;
-use extract::{Actor, Body, Params, Peer, Segment, bounded};
+use extract::{Actor, Body, Params, Peer, Segment, bounded, parse_name};
 use selection::{find_company, find_device, find_scope};
 use snapshot::{Snapshot, pause_views, seconds};
-use tallies::{CompanyPurposes, rows_of, tally_of};
+use tallies::{Purposes, catalogue_purposes, rows_of, tally_of};
 
 /// Octets that the body of a request may have.
 const BODY_LIMIT: usize = 64 << 10;

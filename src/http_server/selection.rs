@@ -24,7 +24,8 @@ pub fn find_scope(app: &App, choice: ScopeChoice) -> Result<Scope, ProblemDocume
         ScopeChoice::Device(text) => text,
     };
     let text = bounded("device", text)?;
-    let device = app.find_device(&text, &snapshot)?;
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
+    let device = find_device(&text, &snapshot.devices, identify)?;
     let name = DeviceName::parse(&device.name);
     name.map(Scope::Device).map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))
 }
@@ -46,23 +47,34 @@ pub fn find_group<'g>(
         return Ok(group.clone());
     }
     let candidates: Vec<String> = groups.map(GroupName::to_string).take(MAX_CANDIDATES).collect();
-    Err(not_found("group", text, candidates))
+    let none = candidates.is_empty();
+    let problem = not_found("group", text, candidates);
+    Err(if none {
+        problem.hint("there are no groups; [[group]] in policy.toml makes one")
+    } else {
+        problem
+    })
 }
 
-/// Finds a device by name, number, address or part of its name, in this order.
+/// Finds a device by name, number, address or part of its name, in this order; a name in the same
+/// case stands before one in another.
 pub fn find_device<'d>(
     text: &str,
     devices: &'d [Device],
-    by_address: impl Fn(IpAddr) -> Option<DeviceId>,
+    identify: impl Fn(IpAddr) -> Option<DeviceId>,
 ) -> Result<&'d Device, ProblemDocument> {
     let wanted = text.trim().to_lowercase();
     let by_id = |id: DeviceId| devices.iter().find(|device| device.id == id);
-    let exact = devices.iter().find(|device| device.name.to_lowercase() == wanted);
+    let same = || devices.iter().find(|device| device.name == text.trim());
+    let exact = same().or_else(|| {
+        let mut named = devices.iter().filter(|device| device.name.to_lowercase() == wanted);
+        named.next().filter(|_| named.next().is_none())
+    });
     let numbered = || wanted.parse().ok().and_then(|id| by_id(DeviceId(id)));
     let addressed = || {
         let address: IpAddr = wanted.parse().ok()?;
         let bound = devices.iter().find(|device| device.addresses.contains(&address));
-        bound.or_else(|| by_address(address).and_then(by_id))
+        bound.or_else(|| identify(address).and_then(by_id))
     };
     if let Some(device) = exact.or_else(numbered).or_else(addressed) {
         return Ok(device);
@@ -72,15 +84,10 @@ pub fn find_device<'d>(
     let found: Vec<&Device> = devices.iter().filter(partly).collect();
     match found.as_slice() {
         [one] => Ok(one),
-        [] => {
-            let names = devices.iter().filter(|device| device.named);
-            let candidates = names.map(|device| device.name.clone()).take(MAX_CANDIDATES);
-            Err(not_found("device", text, candidates.collect()))
-        }
+        [] => Err(unknown_device(text, devices)),
         several => {
-            let label = |device: &&Device| device_label(device);
-            let candidates = several.iter().map(label).take(MAX_CANDIDATES).collect();
-            Err(ambiguous("device", text, several.len(), candidates))
+            let candidates = several.iter().map(|device| device_label(device));
+            Err(ambiguous("devices", text, candidates.collect()).field("device"))
         }
     }
 }
@@ -109,9 +116,9 @@ pub fn find_company<'c>(
             Err(not_found("company", text, Vec::new()).hint(hint))
         }
         several => {
-            let candidates = several.iter().map(|company| company.slug.clone());
-            let candidates = candidates.take(MAX_CANDIDATES).collect();
-            Err(ambiguous("company", text, several.len(), candidates))
+            let label = |company: &&Company| format!("{} ({})", company.slug, company.name);
+            let candidates = several.iter().map(label);
+            Err(ambiguous("companies", text, candidates.collect()).field("company"))
         }
     }
 }
@@ -129,9 +136,31 @@ fn not_found(what: &str, text: &str, candidates: Vec<String>) -> ProblemDocument
         .candidates(candidates)
 }
 
-fn ambiguous(what: &str, text: &str, count: usize, candidates: Vec<String>) -> ProblemDocument {
-    let detail = format!("`{text}` fits {count} names of a {what}; write more of the one you mean");
-    ProblemDocument::new(ProblemKind::Ambiguous, detail).field(what).candidates(candidates)
+/// Names what may be meant: a name much like it, else those that people gave.
+fn unknown_device(text: &str, devices: &[Device]) -> ProblemDocument {
+    if text.trim().parse::<IpAddr>().is_ok() {
+        let detail = format!("no device is known by the address `{}`", text.trim());
+        return ProblemDocument::new(ProblemKind::NotFound, detail)
+            .field("device")
+            .hint("`deadpixel devices` lists those that asked; [[device]] in policy.toml names one beforehand");
+    }
+    let names = devices.iter().filter(|device| device.named).map(|device| device.name.as_str());
+    if let Some(hint) = nearest(text, names.clone()) {
+        return not_found("device", text, Vec::new()).hint(hint);
+    }
+    let candidates = names.map(String::from).take(MAX_CANDIDATES).collect();
+    not_found("device", text, candidates).hint("`deadpixel devices` lists all of them")
+}
+
+fn ambiguous(what: &str, text: &str, mut candidates: Vec<String>) -> ProblemDocument {
+    let count = candidates.len();
+    let detail = format!("`{text}` fits {count} {what}; write more of the one you mean");
+    candidates.truncate(MAX_CANDIDATES);
+    let problem = ProblemDocument::new(ProblemKind::Ambiguous, detail);
+    match count.saturating_sub(MAX_CANDIDATES) {
+        0 => problem.candidates(candidates),
+        more => problem.candidates(candidates).hint(format!("there are {more} more")),
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +213,24 @@ mod tests {
         let candidates =
             vec!["Living-room TV (192.168.1.40)".into(), "Kitchen TV (192.168.1.41)".into()];
         assert_eq!(found("tv"), Err((ProblemKind::Ambiguous, candidates)));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_told_apart() {
+        let twins = [device(1, "TV", true, "10.0.0.1"), device(2, "tv", true, "10.0.0.2")];
+        let id = |text| find_device(text, &twins, |_| None).map(|device| device.id.0);
+        assert_eq!((id("TV"), id("tv")), (Ok(1), Ok(2)));
+        assert_eq!(id("Tv").map_err(|problem| problem.kind), Err(ProblemKind::Ambiguous));
+    }
+
+    #[test]
+    fn an_address_that_never_asked_and_a_misspelt_name_say_what_to_do() {
+        let hint = |text| {
+            let problem = find_device(text, &household(), |_| None).expect_err("nobody");
+            problem.hint.map(String::from).unwrap_or_default()
+        };
+        assert!(hint("192.168.1.99").contains("[[device]]"));
+        assert_eq!(hint("Kitchen tablte"), "did you mean `Kitchen tablet`?");
     }
 
     #[test]

@@ -4,28 +4,57 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Snapshot;
 use crate::api::{Tally, WhoRow, timestamp};
-use crate::catalogue::Catalogue;
-use crate::query_log::Total;
+use crate::model::{DeviceId, DomainName};
+use crate::query_log::{TopName, Total};
 
-/// What most tracking names of each company are for, by short name.
+/// What the names are for that devices asked for, by device and company.
 #[derive(Default)]
-pub struct CompanyPurposes(HashMap<String, String>);
+pub struct Purposes(HashMap<(DeviceId, String), (u64, String)>);
 
-impl CompanyPurposes {
-    /// Counts the purposes of every company's tracking names.
-    pub fn of(catalogue: &Catalogue) -> CompanyPurposes {
-        let rows = catalogue.rows().filter(|(_, row)| row.tier.is_tracking());
-        let named = rows.filter_map(|(_, row)| {
-            let company = catalogue.companies().get(usize::from(row.company.0))?;
-            Some((company.slug.as_str(), &*row.purpose))
+impl Purposes {
+    /// Looks up what the names with the most attempts are for.
+    pub fn of(names: Vec<TopName>, snapshot: &Snapshot) -> Purposes {
+        let known = names.into_iter().filter_map(|top| {
+            let purpose = purpose_of(&top, snapshot)?;
+            Some(((top.device, top.company), (top.attempts, purpose)))
         });
-        CompanyPurposes(most_frequent(named))
+        Purposes(known.collect())
     }
 
-    /// Returns what a company's names are for.
-    pub fn find(&self, slug: &str) -> Option<&String> {
-        self.0.get(slug)
+    /// Returns what most attempts at a company's names are for, by short name.
+    pub fn by_company(&self) -> HashMap<String, String> {
+        let weighted = self.0.iter();
+        most_frequent(
+            weighted.map(|((_, slug), (attempts, purpose))| {
+                (slug.as_str(), purpose.as_str(), *attempts)
+            }),
+        )
     }
+
+    fn find(&self, device: DeviceId, slug: &str) -> Option<String> {
+        self.0.get(&(device, slug.into())).map(|(_, purpose)| purpose.clone())
+    }
+}
+
+/// Returns what most tracking names of each company are for, by short name.
+pub fn catalogue_purposes(snapshot: &Snapshot) -> HashMap<String, String> {
+    let catalogue = &snapshot.in_force.catalogue;
+    let rows = catalogue.rows().filter(|(_, row)| row.tier.is_tracking());
+    most_frequent(rows.filter_map(|(_, row)| {
+        let company = catalogue.companies().get(usize::from(row.company.0))?;
+        Some((company.slug.as_str(), &*row.purpose, 1))
+    }))
+}
+
+/// Returns the purpose in the row that made a name, or its alias, one of the company's.
+fn purpose_of(top: &TopName, snapshot: &Snapshot) -> Option<String> {
+    let catalogue = &snapshot.in_force.catalogue;
+    [Some(&top.name), top.alias.as_ref()].into_iter().flatten().find_map(|text| {
+        let name = DomainName::from_presentation(text).ok()?;
+        let row = catalogue.find(name.as_ref(), &snapshot.in_force.hashes(name.as_ref()))?;
+        let company = catalogue.companies().get(usize::from(row.company.0))?;
+        (company.slug == top.company).then(|| row.purpose.to_string())
+    })
 }
 
 /// Adds totals up.
@@ -61,13 +90,13 @@ pub fn rows_of(
     totals: &[Total],
     limit: usize,
     snapshot: &Snapshot,
-    purposes: &CompanyPurposes,
+    purposes: &Purposes,
 ) -> Vec<WhoRow> {
     let row = |total: &Total| WhoRow {
         device_id: total.device.0,
         device: device_name(snapshot, total),
         company: total.company.as_deref().map(|slug| snapshot.company(slug)),
-        purpose: total.company.as_deref().and_then(|slug| purposes.find(slug)).cloned(),
+        purpose: total.company.as_deref().and_then(|slug| purposes.find(total.device, slug)),
         attempts: total.attempts,
         blocked: total.blocked,
         allowed: total.allowed,
@@ -94,10 +123,15 @@ fn device_name(snapshot: &Snapshot, total: &Total) -> String {
     known.unwrap_or_else(|| format!("forgotten device {}", total.device.0))
 }
 
-fn most_frequent<'r>(pairs: impl Iterator<Item = (&'r str, &'r str)>) -> HashMap<String, String> {
-    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
-    pairs.for_each(|pair| *counts.entry(pair).or_default() += 1);
-    let mut best: HashMap<&str, (usize, &str)> = HashMap::new();
+/// Returns the purpose that weighs most for each company.
+fn most_frequent<'r>(
+    weighted: impl Iterator<Item = (&'r str, &'r str, u64)>,
+) -> HashMap<String, String> {
+    let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
+    for (company, purpose, weight) in weighted {
+        *counts.entry((company, purpose)).or_default() += weight;
+    }
+    let mut best: HashMap<&str, (u64, &str)> = HashMap::new();
     for ((company, purpose), count) in counts {
         let top = best.entry(company).or_default();
         // Between equals the first of the alphabet, so that it is always the same.
@@ -111,7 +145,6 @@ fn most_frequent<'r>(pairs: impl Iterator<Item = (&'r str, &'r str)>) -> HashMap
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::DeviceId;
 
     fn total(device: u32, company: Option<&str>, attempts: u64, blocked: u64) -> Total {
         Total {
@@ -160,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_company_is_for_what_most_of_its_names_are_for() {
-        let pairs = [("a", "ads"), ("a", "analytics"), ("a", "ads"), ("b", "y"), ("b", "x")];
-        let found = most_frequent(pairs.into_iter());
+        let names = [("a", "ads", 2), ("a", "analytics", 3), ("a", "ads", 2), ("b", "y", 1)];
+        let found = most_frequent(names.into_iter().chain([("b", "x", 1)]));
         assert_eq!(found.get("a").map(String::as_str), Some("ads"));
         assert_eq!(found.get("b").map(String::as_str), Some("x"));
     }

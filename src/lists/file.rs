@@ -1,7 +1,7 @@
 //! List files of the owner's: read below one folder, and held against their last good copies.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -80,8 +80,10 @@ impl Files {
         }
         let folder = fs::canonicalize(&self.folder)
             .map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        let place =
-            fs::canonicalize(folder.join(file)).map_err(|error| format!("{shown}: {error}"))?;
+        let place = fs::canonicalize(folder.join(file)).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!("there is no file {shown} in {}", folder.display()),
+            _ => format!("{shown}: {error}"),
+        })?;
         if !place.starts_with(&folder) {
             return Err(format!("{shown} lies outside {}", folder.display()));
         }
@@ -262,7 +264,7 @@ mod tests {
             assert!(held.starts_with(why) && held.ends_with("copy is in force"), "{held}");
         }
         fs::remove_file(folders.path("lists/a.txt")).expect("it is there");
-        assert!(folders.read().1.contains("No such file"));
+        assert!(folders.read().1.contains("there is no file"));
         folders.write("lists/a.txt", &names(9));
         assert_eq!(folders.read(), (9, String::new()), "a good file ends it");
     }
@@ -308,7 +310,7 @@ mod tests {
             ("link.txt", "outside"),
             ("sub", "not a file"),
             (absolute, "relative to"),
-            ("absent.txt", "No such file"),
+            ("absent.txt", "there is no file"),
         ];
         for (file, why) in refused {
             let read = folders.files.read(&wanted(file));

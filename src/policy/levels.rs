@@ -32,19 +32,21 @@ pub fn definition(level: Level) -> Definition {
     let (lists, adds): (&'static [LevelList], &'static str) = match level {
         Level::Off => (
             &[],
-            "No lists. Own rules and company bans still bind, and what the lists of Standard \
-             would have blocked is recorded.",
+            "No lists. Your rules and company bans still bind, and what Standard would have \
+             blocked is recorded.",
         ),
-        Level::Basic => (&[HARMLESS], "The names of `trackers` whose absence breaks nothing."),
+        Level::Basic => {
+            (&[HARMLESS], "Of the list trackers, the names whose absence breaks nothing.")
+        }
         Level::Standard => (
             &[TRACKERS],
-            "All of `trackers`: pixels, analytics, ads, telemetry. Sites and apps themselves \
+            "The list trackers: pixels, analytics, ads, telemetry. Sites and apps themselves \
              keep working.",
         ),
         Level::Strict => (
             &[TRACKERS, TRACKERS_STRICT, ENCRYPTED_DNS],
-            "Also `trackers-strict`, which breaks parts of some sites and apps, and \
-             `encrypted-dns`, the servers by which devices get past this one.",
+            "Also the list trackers-strict, which breaks parts of some sites and apps, and \
+             encrypted-dns, the servers by which devices get past this one.",
         ),
     };
     Definition { level, lists, adds }

@@ -114,6 +114,21 @@ pub struct Total {
     pub last: i64,
 }
 
+/// Of one device's tracking names of one company, the one with the most attempts over a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopName {
+    /// The device.
+    pub device: DeviceId,
+    /// The company's slug.
+    pub company: String,
+    /// The name.
+    pub name: String,
+    /// An alias that it was judged by, if it ever was.
+    pub alias: Option<String>,
+    /// Its attempts.
+    pub attempts: u64,
+}
+
 /// Queries of one device over a span, tracking or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryCount {

@@ -44,7 +44,7 @@ use search::Walk;
 use writer::{Command, Shared, Writer, lock};
 
 pub use entry::{
-    COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount, Total,
+    COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount, TopName, Total,
     UNATTRIBUTED,
 };
 pub use recorder::Recorder;
@@ -125,6 +125,11 @@ impl QueryLog {
     /// Returns attempts by device and company over a span.
     pub fn totals(&self, from: i64, until: i64) -> Result<Vec<Total>, StorageError> {
         self.read(|file| totals::totals(file, from, until))
+    }
+
+    /// Returns, by device and company, the tracking name with the most attempts in the hours of a span.
+    pub fn top_names(&self, from: i64, until: i64) -> Result<Vec<TopName>, StorageError> {
+        self.read(|file| totals::top_names(file, from, until))
     }
 
     /// Returns raw queries by device over a span.

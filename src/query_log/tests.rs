@@ -317,6 +317,33 @@ fn filters_find_what_they_name() {
 }
 
 #[test]
+fn the_top_name_of_a_device_and_company_is_the_one_with_most_attempts() {
+    let mut house = House::new();
+    house.write(&[
+        tracked(0, TV, "mon.tiktok.com"),
+        tracked(0, TV, "analytics.tiktok.com"),
+        tracked(11 * SECOND, TV, "analytics.tiktok.com"),
+        Ask { alias: Some("t.tiktok.com".into()), ..tracked(0, PC, "metrics.shop.example") },
+        ask(0, PC, "www.tiktok.com"),
+        Ask { company: None, ..tracked(3 * SECOND, PC, "odd.example") },
+        Ask { detail: LogDetail::Counts, company: Some(1), ..tracked(0, PC, "pixel.meta.example") },
+    ]);
+    let top = |device, name: &str, alias: Option<&str>, attempts| TopName {
+        device,
+        company: "tiktok".into(),
+        name: name.into(),
+        alias: alias.map(String::from),
+        attempts,
+    };
+    let expected = vec![
+        top(TV, "analytics.tiktok.com", None, 2),
+        top(PC, "metrics.shop.example", Some("t.tiktok.com"), 1),
+    ];
+    assert_eq!(house.log.top_names(START, START + HOUR).expect("names"), expected);
+    assert_eq!(house.log.top_names(START + HOUR, START + DAY).expect("names"), []);
+}
+
+#[test]
 fn totals_count_attempts_of_tracking_names_by_their_outcome() {
     let mut house = House::new();
     house.write(&[

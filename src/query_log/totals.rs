@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Row, ToSql, Transaction, params};
 
-use super::schema::{DAY, HOUR, NONE, VerdictBits, middle};
-use super::{QueryCount, Total};
+use super::schema::{DAY, HOUR, MANY_NAMES_ROW, NONE, VerdictBits, middle};
+use super::{QueryCount, TopName, Total};
 use crate::model::{DeviceId, Outcome};
 
 /// Tallies by device, company and verdict.
@@ -57,6 +57,29 @@ pub(super) fn totals(
     let mut totals: Vec<Total> = totals.into_values().collect();
     totals.sort_by(|a, b| (a.device, &a.company).cmp(&(b.device, &b.company)));
     Ok(totals)
+}
+
+/// Returns, by device and company, the tracking name with the most attempts in the hours of a span.
+pub(super) fn top_names(
+    file: &Transaction<'_>,
+    from: i64,
+    until: i64,
+) -> rusqlite::Result<Vec<TopName>> {
+    let mut select = file.prepare_cached(TOP_NAMES)?;
+    let hours = params![from.div_euclid(HOUR), until.div_euclid(HOUR), MANY_NAMES_ROW];
+    let rows = select.query_map(hours, |row| {
+        Ok(TopName {
+            device: DeviceId(row.get(0)?),
+            company: row.get(1)?,
+            name: row.get(2)?,
+            alias: row.get(3)?,
+            attempts: count(row, 4)?,
+        })
+    })?;
+    let mut names = rows.collect::<rusqlite::Result<Vec<TopName>>>()?;
+    // They come with the most attempts first within each device and company.
+    names.dedup_by(|later, first| (later.device, &later.company) == (first.device, &first.company));
+    Ok(names)
 }
 
 /// Returns raw queries by device over a span.
@@ -141,6 +164,15 @@ const COUNTS: &str = "SELECT device, company, verdict, sum(queries), sum(attempt
 /// Both ends lie in one hour, the middle of which is ?4; 16 is the bit that opens an attempt.
 const EVENTS: &str = "SELECT device, company, bits & 7, count(*), sum((bits & 16) != 0), ?4+max(at)
      FROM event WHERE hour=?1 AND at>=?2 AND at<?3 GROUP BY device, company, bits & 7";
+
+/// 4 is the bit of tracking names; rows up to ?3 stand for no name of their own.
+const TOP_NAMES: &str = "SELECT device, word.text, name.text,
+        (SELECT text FROM alias JOIN name ON id=alias WHERE alias.name=top.name LIMIT 1), attempts
+     FROM (SELECT device, company, name, sum(attempts) AS attempts, max(last) AS last FROM rollup
+           WHERE hour>=?1 AND hour<=?2 AND verdict & 4 AND name>?3 AND company<>0
+           GROUP BY device, company, name) AS top
+     JOIN word ON word.id=top.company JOIN name ON name.id=top.name
+     ORDER BY device, company, attempts DESC, last DESC, top.name";
 
 fn add(
     file: &Transaction<'_>,

@@ -159,7 +159,7 @@ impl<'q, 'f> Asked<'q, 'f> {
     }
 }
 
-/// Returns whether a name never leaves.
+/// Returns whether a query's name never leaves.
 ///
 /// A zone that `[forward]` maps wins over a special-use name, never over those always ours.
 pub fn is_ours(
@@ -175,7 +175,7 @@ pub fn is_ours(
     }
 }
 
-/// Returns whether a name is one by which devices ask whether the network resolves by itself.
+/// Returns whether devices ask by this name whether the network wants to resolve by itself.
 pub fn is_canary(name: NameRef<'_>) -> bool {
     CANARIES.contains(&name.wire())
 }

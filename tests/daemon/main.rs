@@ -3,6 +3,7 @@
 mod aliases;
 mod blocking;
 mod cache;
+mod commands;
 mod faults;
 mod local;
 mod malformed;

@@ -36,7 +36,7 @@ pub struct WhoRow {
     pub device: String,
     /// The company; none: Unattributed.
     pub company: Option<CompanyBrief>,
-    /// What most of its names are for.
+    /// What the name of it that was tried most is for, if the catalogue says.
     pub purpose: Option<String>,
     /// Attempts.
     pub attempts: u64,

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use policy::{
-    Changed, Checked, LevelView, LineView, ListBrief, ListState, ListView, PauseView, Reloaded,
-    RuleView, Rules, SwitchView,
+    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, PauseView,
+    Reloaded, RuleView, Rules, SwitchView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
-pub use subjects::{CompanyView, DeviceBrief, DeviceDetails, DeviceView};
+pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
 pub use tallies::{CompanyBrief, QueryTally, Tally};
 pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, Why, WhyAlias};
 

@@ -70,6 +70,15 @@ pub struct LineView {
     pub why: String,
 }
 
+/// A list of a level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelList {
+    /// Its name.
+    pub name: String,
+    /// Whether only its rules whose absence breaks nothing count.
+    pub part: bool,
+}
+
 /// What a level holds, and who has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LevelView {
@@ -77,8 +86,8 @@ pub struct LevelView {
     pub level: Level,
     /// What it does, in words.
     pub words: String,
-    /// Its lists.
-    pub lists: Vec<String>,
+    /// Its lists, with the policy's differences.
+    pub lists: Vec<LevelList>,
     /// Lists the policy adds.
     pub added: Vec<String>,
     /// Lists the policy takes out.

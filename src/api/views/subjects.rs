@@ -49,6 +49,19 @@ pub struct DeviceView {
     pub top_companies: Vec<CompanyBrief>,
 }
 
+/// A list or a ban, on or off for a device, and what says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The list's name, or the company's slug.
+    pub name: String,
+    /// On or off.
+    pub on: bool,
+    /// Whether only the rules whose absence breaks nothing count.
+    pub part: bool,
+    /// What says so: `level strict`, `group Kids`, `everyone`.
+    pub from: String,
+}
+
 /// Everything about one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceDetails {
@@ -56,10 +69,14 @@ pub struct DeviceDetails {
     pub device: DeviceView,
     /// Its addresses and prefixes in the policy.
     pub configured: Vec<String>,
-    /// Lists that bind it.
-    pub lists: Vec<String>,
-    /// Companies banned for it, by slug.
-    pub bans: Vec<String>,
+    /// What its level comes from: the device, a group, everyone, or the program.
+    pub level_from: String,
+    /// What its log detail comes from.
+    pub log_from: String,
+    /// Lists that bind it, and those that something takes out.
+    pub lists: Vec<Bound>,
+    /// Companies whose ban binds it, by slug, and those whose ban is lifted.
+    pub bans: Vec<Bound>,
     /// Own rules that bind it, the strongest scope first.
     pub rules: Vec<RuleView>,
     /// Companies it was tracked by.
@@ -75,7 +92,7 @@ pub struct CompanyView {
     pub country: Option<String>,
     /// Its own web site.
     pub website: Option<String>,
-    /// What most of its names are for.
+    /// What the names tried most are for; of a company nobody asked for, most of its names.
     pub purpose: Option<String>,
     /// Names and patterns of it in the catalogue.
     pub names: u64,

@@ -24,11 +24,11 @@ pub fn message(changed: &Changed, company: &str, blocked: bool) -> String {
     let company = quote(company);
     match blocked {
         true => format!(
-            "Everything of {name} is blocked for {scope}: sites and apps of it will stop working.\n\
+            "Everything {name} runs is blocked for {scope}; its sites and apps stop working there.\n\
              Undo: deadpixel company allow {company} {flag}\n"
         ),
         false => format!(
-            "{name} is not banned for {scope}; its trackers are blocked as the level says.\n\
+            "No ban on {name} for {scope} any more; its trackers stay blocked as the level says.\n\
              Undo: deadpixel company block {company} {flag}\n"
         ),
     }

@@ -8,7 +8,7 @@ use super::{
     Column, DeviceCommand, Failure, Screen, Session, Style, Table, company_row, count, escape,
     fields, level_title, outcome_line, plural, quote, rules_table,
 };
-use crate::api::{Changed, DeviceChange, DeviceDetails, DeviceView, paths};
+use crate::api::{Bound, Changed, DeviceChange, DeviceDetails, DeviceView, paths};
 use crate::model::LogDetail;
 
 /// Does what the arguments say.
@@ -66,6 +66,8 @@ fn confirmed(question: &str) -> Result<bool, Failure> {
 pub fn render(details: &DeviceDetails, screen: &Screen) -> String {
     let device = &details.device;
     let groups: Vec<String> = device.groups.iter().map(|group| escape(group.as_str())).collect();
+    let name = &device.brief.name;
+    let on = bound(&details.lists, true, name);
     let seen = |time: Option<_>| time.map_or("never".into(), |time| screen.ago(time));
     let lines = [
         ("number", device.brief.id.to_string()),
@@ -73,10 +75,12 @@ pub fn render(details: &DeviceDetails, screen: &Screen) -> String {
         ("known by", known_by(device)),
         ("seen", format!("first {}, last {}", seen(device.first_seen), seen(device.last_seen))),
         ("groups", groups.join(", ")),
-        ("level", level(device, screen)),
-        ("lists", or_none(&details.lists)),
-        ("banned", details.bans.iter().map(|slug| escape(slug)).collect::<Vec<_>>().join(", ")),
-        ("recorded", recorded(device.log).into()),
+        ("level", level(details, screen)),
+        ("lists", if on.is_empty() { "none".into() } else { on }),
+        ("taken out", bound(&details.lists, false, name)),
+        ("banned", bound(&details.bans, true, name)),
+        ("not banned", bound(&details.bans, false, name)),
+        ("recorded", format!("{}{}", recorded(device.log), source(&details.log_from, name))),
         ("last 24 h", day(device)),
     ];
     let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&device.brief.name)));
@@ -121,17 +125,34 @@ fn known_by(device: &DeviceView) -> String {
     }
 }
 
-fn level(device: &DeviceView, screen: &Screen) -> String {
+fn level(details: &DeviceDetails, screen: &Screen) -> String {
+    let device = &details.device;
     let level = level_title(device.brief.level, false);
     let custom = if device.brief.custom { ", lists switched by hand" } else { "" };
     let paused = device.paused_until.map(|until| format!(", paused until {}", screen.clock(until)));
-    format!("{level}{custom}{}", paused.unwrap_or_default())
+    let from = source(&details.level_from, &device.brief.name);
+    format!("{level}{from}{custom}{}", paused.unwrap_or_default())
 }
 
-fn or_none(lists: &[String]) -> String {
-    match lists {
-        [] => "none".into(),
-        lists => lists.iter().map(|list| escape(list)).collect::<Vec<String>>().join(", "),
+/// Returns lists or bans that are on, or off, each with what says so where that is not the level.
+fn bound(all: &[Bound], on: bool, device: &str) -> String {
+    let texts = all.iter().filter(|bound| bound.on == on).map(|bound| {
+        let part = if bound.part { " in part" } else { "" };
+        let from = match bound.from.starts_with("level ") {
+            true => String::new(),
+            false => source(&bound.from, device),
+        };
+        format!("{}{part}{from}", escape(&bound.name))
+    });
+    texts.collect::<Vec<String>>().join(", ")
+}
+
+/// Returns what says so, as people read it; nothing where the program does.
+fn source(from: &str, device: &str) -> String {
+    match from {
+        "default" => String::new(),
+        own if own == device => " (its own)".into(),
+        other => format!(" (from {})", escape(other)),
     }
 }
 

@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::{Column, Failure, Row, Screen, Session, Table, escape};
-use crate::api::{Changed, LevelChange, LevelView, ScopeChoice, paths};
+use crate::api::{Changed, LevelChange, LevelList, LevelView, ScopeChoice, paths};
 use crate::model::Level;
 
 /// Calls the daemon and prints.
@@ -22,17 +22,17 @@ pub async fn set(session: &Session, who: &str, level: Level) -> Result<(), Failu
 /// Says what was changed.
 pub fn message(changed: &Changed) -> String {
     let (level, scope) = (escape(&changed.subject), escape(&changed.scope.to_string()));
-    format!("Level {level} for {scope}. What it holds: deadpixel levels\n")
+    format!("The level of {scope} is {level} now. What it holds: deadpixel levels\n")
 }
 
 /// Lays them out.
 pub fn render(levels: &[LevelView], screen: &Screen) -> String {
-    let columns = &[Column::whole("LEVEL"), Column::text("LISTS"), Column::text("WHO HAS IT")];
+    let columns = &[Column::whole("LEVEL"), Column::words("LISTS"), Column::words("WHO HAS IT")];
     let mut table = Table::new(columns);
     for level in levels {
         let lists = match level.lists.as_slice() {
             [] => "none".into(),
-            lists => escape(&lists.join(", ")),
+            lists => lists.iter().map(list_name).collect::<Vec<String>>().join(", "),
         };
         let mut row = Row::of([level.level.as_str().into(), lists.into(), who(level).into()]);
         row.remark(escape(&level.words));
@@ -44,6 +44,10 @@ pub fn render(levels: &[LevelView], screen: &Screen) -> String {
     }
     let text = table.render(screen);
     format!("{text}Another: deadpixel level everyone|GROUP|DEVICE LEVEL\n")
+}
+
+fn list_name(list: &LevelList) -> String {
+    format!("{}{}", escape(&list.name), if list.part { " in part" } else { "" })
 }
 
 fn who(level: &LevelView) -> String {

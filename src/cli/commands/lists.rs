@@ -3,14 +3,15 @@
 use hyper::Method;
 
 use super::{
-    Cell, Column, Failure, ListsCommand, Row, Screen, Session, Style, Table, count, escape, plural,
-    scope_flag,
+    Cell, Column, Failure, Row, ScopeArgs, Screen, Session, Style, Table, count, escape, fields,
+    fit, plural, quote, scope_flag, wrap,
 };
-use crate::api::{Changed, LineView, ListChange, ListState, ListView, paths};
+use crate::api::{
+    Changed, LineView, ListChange, ListState, ListView, ProblemDocument, ProblemKind, SwitchView,
+    paths,
+};
+use crate::diagnostic::nearest;
 use crate::model::ListKind;
-
-/// Lines of a list that are shown with what is wrong.
-const SAMPLES: usize = 3;
 
 /// Calls the daemon and prints.
 pub async fn run(session: &Session) -> Result<(), Failure> {
@@ -18,12 +19,26 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     session.show(&lists, |lists, screen| render(lists, screen))
 }
 
-/// Switches a list.
-pub async fn switch(session: &Session, command: &ListsCommand) -> Result<(), Failure> {
-    let (list, scope, on) = match command {
-        ListsCommand::Enable { list, scope } => (list, scope, true),
-        ListsCommand::Disable { list, scope } => (list, scope, false),
+/// Shows one list.
+pub async fn info(session: &Session, name: &str) -> Result<(), Failure> {
+    let lists: Vec<ListView> = session.client.get(paths::LISTS, &()).await?;
+    let Some(list) = lists.iter().find(|list| list.brief.name == name) else {
+        let detail = format!("there is no list `{name}`");
+        let problem = ProblemDocument::new(ProblemKind::NotFound, detail);
+        let like = nearest(name, lists.iter().map(|list| list.brief.name.as_str()));
+        let hint = like.unwrap_or_else(|| "`deadpixel lists` shows all of them".into());
+        return Err(problem.hint(hint).into());
     };
+    session.show(list, render_one)
+}
+
+/// Switches a list.
+pub async fn switch(
+    session: &Session,
+    list: &str,
+    scope: &ScopeArgs,
+    on: bool,
+) -> Result<(), Failure> {
     let body = ListChange { scope: scope.or_everyone(), on };
     let path = paths::list_policy(list);
     let changed: Changed = session.client.send(Method::PUT, &path, &body).await?;
@@ -59,15 +74,54 @@ pub fn render(lists: &[ListView], screen: &Screen) -> String {
     text
 }
 
+/// Lays one list out, with the lines that could not be read.
+pub fn render_one(list: &ListView, screen: &Screen) -> String {
+    let switches: Vec<String> = list.switches.iter().map(switched).collect();
+    let lines = [
+        ("about", about(list.kind).to_string()),
+        ("from", escape(&list.source)),
+        ("rules", count(u64::from(list.brief.rules))),
+        ("everyone", state(list.brief.state).into()),
+        ("by hand", switches.join(", ")),
+        ("held back", list.held.as_deref().map(escape).unwrap_or_default()),
+    ];
+    let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&list.brief.name)));
+    text.push_str(&fields(&lines, screen));
+    if list.refused > 0 {
+        let refused = plural(u64::from(list.refused), "line");
+        let shown = match list.samples.len() {
+            all if all == list.refused as usize => String::new(),
+            some => format!("; the first {some}"),
+        };
+        text.push_str(&format!("\n{refused} could not be read{shown}:\n"));
+        text.push_str(&bad_lines(&list.samples, screen));
+    }
+    if !list.skipped.is_empty() {
+        let skipped = plural(list.skipped.len() as u64, "rule");
+        text.push_str(&format!("\n{skipped} would block what no list may:\n"));
+        text.push_str(&bad_lines(&list.skipped, screen));
+    }
+    text
+}
+
+fn bad_lines(lines: &[LineView], screen: &Screen) -> String {
+    let told = lines.iter().map(|line| {
+        let why = format!("line {}: {}", line.line, escape(&line.why));
+        let text = escape(&line.text);
+        let text = screen.width.map_or(text.clone(), |most| fit(&text, most.saturating_sub(4)));
+        format!("  {}\n    {text}\n", wrap(&why, 4, screen.width))
+    });
+    told.collect()
+}
+
 fn row(list: &ListView) -> Row {
-    let state = match list.brief.state {
-        ListState::On => Cell::styled(Style::Blocked, "on"),
-        ListState::Part => Cell::styled(Style::Blocked, "in part"),
-        ListState::Off => Cell::styled(Style::Faint, "off"),
+    let style = match list.brief.state {
+        ListState::On | ListState::Part => Style::Blocked,
+        ListState::Off => Style::Faint,
     };
     let mut row = Row::of([
         escape(&list.brief.name).into(),
-        state,
+        Cell::styled(style, state(list.brief.state)),
         count(u64::from(list.brief.rules)).into(),
         about(list.kind).into(),
         escape(&list.source).into(),
@@ -76,24 +130,32 @@ fn row(list: &ListView) -> Row {
         row.remark(format!("held back: {}", escape(why)));
     }
     for switch in &list.switches {
-        let state = if switch.on { "on" } else { "off" };
-        row.remark(format!("{state} for {} by hand", escape(&switch.scope.to_string())));
+        row.remark(format!("{} by hand", switched(switch)));
     }
-    if list.refused > 0 {
-        row.remark(format!("{} could not be read", plural(u64::from(list.refused), "line")));
-        remark_lines(&mut row, &list.samples);
-    }
-    if !list.skipped.is_empty() {
-        let skipped = plural(list.skipped.len() as u64, "rule");
-        row.remark(format!("{skipped} would block what no list may"));
-        remark_lines(&mut row, &list.skipped);
+    let counts = [
+        (u64::from(list.refused), "line", "could not be read"),
+        (list.skipped.len() as u64, "rule", "would block what no list may"),
+    ];
+    let counts = counts.iter().filter(|(number, _, _)| *number > 0);
+    let told: Vec<String> =
+        counts.map(|(number, noun, what)| format!("{} {what}", plural(*number, noun))).collect();
+    if !told.is_empty() {
+        row.remark(told.join(", "));
+        row.remark(format!("see deadpixel lists info {}", quote(&list.brief.name)));
     }
     row
 }
 
-fn remark_lines(row: &mut Row, lines: &[LineView]) {
-    for line in lines.iter().take(SAMPLES) {
-        row.remark(format!("line {}: {} ({})", line.line, escape(&line.text), escape(&line.why)));
+fn switched(switch: &SwitchView) -> String {
+    let state = if switch.on { "on" } else { "off" };
+    format!("{state} for {}", escape(&switch.scope.to_string()))
+}
+
+fn state(state: ListState) -> &'static str {
+    match state {
+        ListState::On => "on",
+        ListState::Part => "in part",
+        ListState::Off => "off",
     }
 }
 

@@ -38,7 +38,7 @@ pub fn render(page: &LogPage, screen: &Screen) -> String {
 }
 
 async fn latest(session: &Session, args: &LogArgs) -> Result<LogPage, Failure> {
-    let wanted = args.number as usize;
+    let wanted = if args.all { usize::MAX } else { args.number as usize };
     let mut params = LogParams { limit: Some(wanted.min(MAX_PAGE)), ..params(args) };
     let mut all: LogPage = session.client.get(paths::QUERIES, &params).await?;
     while let Some(older) = all.older.take().filter(|_| all.entries.len() < wanted) {
@@ -143,9 +143,9 @@ fn table<'e>(entries: impl Iterator<Item = &'e LogEntry>, screen: &Screen) -> Ta
         Column::whole("TIME"),
         Column::text("DEVICE").least(10),
         Column::text("NAME").least(21),
-        Column::text("COMPANY").least(12),
+        Column::words("COMPANY").least(12),
         Column::whole("VERDICT"),
-        Column::text("WHY").least(8),
+        Column::words("WHY").least(8),
     ];
     let mut table = Table::new(columns);
     for (entry, times) in folded(entries) {

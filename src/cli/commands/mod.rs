@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
     Layout, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs, Screen,
-    Span, Style, Table, WhyArgs, bytes, count, escape, length, percent, plural, quote, scope_flag,
-    width, wrap,
+    Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
+    scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
@@ -40,7 +40,7 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     let config = args.config.as_deref();
     match &args.command {
         Command::Run => daemon::run(config).map_err(start_failure),
-        Command::Config(command) => config::run(command, config),
+        Command::Config(command) => config::run(command, config, args.json),
         Command::Version => version(args.json),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,7 +58,7 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Run | Command::Config(_) | Command::Version => Ok(()),
         Command::Status => status::run(session).await,
-        Command::Who { device } => who::run(session, device.clone()).await,
+        Command::Who { device, all } => who::run(session, device.clone(), *all).await,
         Command::Log(log) => log::run(session, log).await,
         Command::Why(why) => why::run(session, why).await,
         Command::Devices => devices::run(session).await,
@@ -66,7 +66,15 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Companies { all } => companies::run(session, *all).await,
         Command::Company(command) => company::run(session, command).await,
         Command::Lists { command: None } => lists::run(session).await,
-        Command::Lists { command: Some(command) } => lists::switch(session, command).await,
+        Command::Lists { command: Some(ListsCommand::Info { list }) } => {
+            lists::info(session, list).await
+        }
+        Command::Lists { command: Some(ListsCommand::Enable { list, scope }) } => {
+            lists::switch(session, list, scope, true).await
+        }
+        Command::Lists { command: Some(ListsCommand::Disable { list, scope }) } => {
+            lists::switch(session, list, scope, false).await
+        }
         Command::Levels => levels::run(session).await,
         Command::Level { who, level } => levels::set(session, who, *level).await,
         Command::Rules { command: None } => rules::run(session).await,

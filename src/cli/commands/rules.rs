@@ -94,7 +94,7 @@ pub fn rules_table(rules: &[RuleView], screen: &Screen) -> String {
         Column::text("NAME AND BELOW").least(20),
         Column::text("FOR"),
         Column::whole("UNTIL"),
-        Column::text("NOTE"),
+        Column::words("NOTE"),
     ];
     let mut table = Table::new(columns);
     for rule in rules {

@@ -7,27 +7,46 @@ use super::{
 use crate::api::{DeviceBrief, Gap, Tally, Who, WhoParams, WhoRow, paths};
 use crate::model::Level;
 
+/// Rows that a terminal shows unless all are wanted.
+const SCREENFUL: usize = 30;
+
 /// Calls the daemon and prints.
-pub async fn run(session: &Session, device: Option<String>) -> Result<(), Failure> {
+pub async fn run(session: &Session, device: Option<String>, all: bool) -> Result<(), Failure> {
     let who: Who = session.client.get(paths::WHO, &WhoParams { device }).await?;
-    session.show(&who, render)
+    session.show(&who, |who, screen| render(who, all, screen))
 }
 
-/// Lays it out.
-pub fn render(who: &Who, screen: &Screen) -> String {
-    let mut text = match &who.device {
-        Some(device) => one(who, device, screen),
-        None => all(who, screen),
+/// Lays it out; on a terminal the first rows only, unless all are wanted.
+pub fn render(who: &Who, all: bool, screen: &Screen) -> String {
+    let most = if all || screen.width.is_none() { usize::MAX } else { SCREENFUL };
+    let rows = who.rows.get(..most).unwrap_or(&who.rows);
+    let left = who.more + who.rows.len() - rows.len();
+    let more = if left > 0 { more_line(who, left, screen) } else { String::new() };
+    let text = match &who.device {
+        Some(device) => one(who, device, (rows, &more), screen),
+        None => everyone(who, (rows, &more), screen),
     };
-    if who.more > 0 {
-        let rest = plural(who.more as u64, "row");
-        text.push_str(&format!("And {rest} with fewer attempts: deadpixel who DEVICE\n"));
-    }
-    text.push_str(&gap_lines(&who.gaps, screen));
-    text
+    format!("{text}{}", gap_lines(&who.gaps, screen))
 }
 
-fn one(who: &Who, device: &DeviceBrief, screen: &Screen) -> String {
+/// Says how many rows there are more, and how to see them.
+fn more_line(who: &Who, left: usize, screen: &Screen) -> String {
+    let rest = plural(left as u64, "row");
+    let how = match (&who.device, who.more) {
+        (Some(device), 0) => format!("deadpixel who {} --all", quote(&device.name)),
+        (None, 0) => "deadpixel who --all, or who DEVICE".into(),
+        _ => "deadpixel who DEVICE".into(),
+    };
+    let line = format!("{rest} more with fewer attempts: {how}");
+    format!("{}\n", screen.paint(Style::Faint, &line))
+}
+
+fn one(
+    who: &Who,
+    device: &DeviceBrief,
+    (rows, more): (&[WhoRow], &str),
+    screen: &Screen,
+) -> String {
     let name = escape(&device.name);
     let mut head = screen.paint(Style::Strong, &name);
     let addresses = device.addresses.iter().map(ToString::to_string);
@@ -50,20 +69,22 @@ fn one(who: &Who, device: &DeviceBrief, screen: &Screen) -> String {
         Column::whole("LAST"),
     ];
     let mut table = Table::new(columns);
-    who.rows.iter().for_each(|row| table.push(company_row(row, screen)));
+    rows.iter().for_each(|row| table.push(company_row(row, screen)));
     let total = tally_line(&who.total);
     let stricter = match (device.level, device.custom) {
         (Level::Strict, _) | (_, true) => String::new(),
         _ => format!("Stricter: deadpixel level {} strict\n", quote(&device.name)),
     };
-    format!("{head}{}{}\n{stricter}", table.render(screen), wrap(&total, 0, screen.width))
+    let total = wrap(&total, 0, screen.width);
+    format!("{head}{}{more}{total}\n{stricter}", table.render(screen))
 }
 
-fn all(who: &Who, screen: &Screen) -> String {
+fn everyone(who: &Who, (rows, more): (&[WhoRow], &str), screen: &Screen) -> String {
     let sentence = screen.paint(Style::Strong, &wrap(&sentence(&who.total), 0, screen.width));
     if who.rows.is_empty() {
         return format!("{sentence}\n");
     }
+    let outcome = wrap(&outcome_line(&who.total), 0, screen.width);
     let columns = &[
         Column::text("DEVICE").least(14),
         Column::text("COMPANY").least(14),
@@ -73,12 +94,12 @@ fn all(who: &Who, screen: &Screen) -> String {
         Column::whole("LAST"),
     ];
     let mut table = Table::new(columns);
-    for who in &who.rows {
+    for who in rows {
         let mut row = vec![Cell::from(escape(&who.device))];
         row.extend(company_cells(who, screen));
         table.push(with_remark(Row::of(row), who));
     }
-    format!("{sentence}\n{}", table.render(screen))
+    format!("{sentence}\n{outcome}\n{}{more}", table.render(screen))
 }
 
 /// Returns a row about a company, with a remark where something got through.
@@ -117,9 +138,8 @@ pub fn sentence(total: &Tally) -> String {
         (known, _) => format!("{} and some not known by name", plural(known, "company")),
     };
     format!(
-        "In the last 24 hours {companies} tried to track {} of your devices. {}",
-        count(total.devices),
-        outcome_line(total)
+        "In the last 24 hours {companies} tried to track {} of your devices.",
+        count(total.devices)
     )
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, quote, verdict, width,
 };
-use crate::api::{DecidedBy, Expected, LogEntry, Why, WhyParams, paths};
+use crate::api::{DecidedBy, Expected, ListMatch, LogEntry, Why, WhyParams, paths};
 use crate::model::{Level, ListKind, Outcome};
 
 /// Where the verdict ends in the first line.
@@ -96,10 +96,10 @@ fn list_step(why: &Why) -> String {
         _ => None,
     };
     let others = |binds: bool| {
-        let lists = why.lists.iter().filter(|found| found.binds == binds);
-        // Every company with an app has a ban; those that are off are no news.
-        let news = lists.filter(|found| found.binds || found.kind != ListKind::Ban);
-        let others = news.filter(|found| Some(&found.list) != decided);
+        // A ban that is off is no news: nobody asked for it.
+        let is_news = |found: &&ListMatch| found.binds || found.kind != ListKind::Ban;
+        let lists = why.lists.iter().filter(|found| found.binds == binds).filter(is_news);
+        let others = lists.filter(|found| Some(&found.list) != decided);
         others.map(|found| escape(&found.list)).collect::<Vec<String>>().join(", ")
     };
     let deciding = match &why.decided_by {
@@ -126,21 +126,27 @@ fn company_step(why: &Why) -> String {
     match &why.company {
         Some(row) => {
             let company = company_title(Some(&row.company));
-            format!("{company} ({}{})", escape(&row.purpose), breakage(&row.breakage))
+            let breakage = breakage(&escape(&row.breakage));
+            format!("{company} ({}){breakage}", escape(&row.purpose))
         }
         None if why.tracking => "Unattributed".into(),
         None => String::new(),
     }
 }
 
-/// Says what blocking breaks; the catalogue writes `no`, or `partly: what`.
+/// Says what stops working where the name is blocked; the catalogue writes `no: note`,
+/// `partly: what` or `yes: what`.
 fn breakage(told: &str) -> String {
-    let (degree, what) = told.split_once(':').unwrap_or((told, told));
-    let what = escape(what.trim());
-    match degree {
-        "" | "no" => String::new(),
-        "partly" => format!("; blocking breaks in part: {what}"),
-        _ => format!("; blocking breaks: {what}"),
+    let (word, what) = told.split_once(": ").unwrap_or((told, ""));
+    match (word, what) {
+        ("no", "") => "; blocking it breaks nothing".into(),
+        ("no", note) => format!(": {note}; blocking it breaks nothing"),
+        ("partly", "") => "; blocking it may break something".into(),
+        ("partly", what) => format!("; blocking it may break: {what}"),
+        ("yes", "") => "; blocking it breaks what uses it".into(),
+        ("yes", what) => format!("; blocking it breaks: {what}"),
+        ("", _) => String::new(),
+        _ => format!("; {told}"),
     }
 }
 
@@ -191,7 +197,8 @@ fn hint(why: &Why, screen: &Screen) -> String {
 
 fn milliseconds(micros: u32) -> String {
     match micros {
-        0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        0..100 => "under 0.1 ms".into(),
+        100..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
         _ => format!("{} ms", micros / 1_000),
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, CompanyPurposes, Segment, Shared, Snapshot, change_problem,
-    find_company, find_scope, tally_of,
+    Actor, Answer, App, Body, Purposes, Segment, Shared, Snapshot, catalogue_purposes,
+    change_problem, find_company, find_scope, tally_of,
 };
 use crate::api::{Changed, CompanyChange, CompanyView, ProblemDocument, SwitchView, timestamp};
 use crate::model::{Company, Scope};
@@ -37,12 +37,14 @@ fn read(app: &App) -> Result<Vec<CompanyView>, ProblemDocument> {
     for total in app.parts.log.totals(from, until)? {
         totals.entry(total.company.clone()).or_default().push(total);
     }
-    let purposes = CompanyPurposes::of(&snapshot.in_force.catalogue);
+    let mut purposes = catalogue_purposes(&snapshot);
+    // What was asked for says more than what there is.
+    purposes.extend(Purposes::of(app.parts.log.top_names(from, until)?, &snapshot).by_company());
     let names = names_by_company(&snapshot);
     let companies = snapshot.in_force.catalogue.companies().iter().enumerate();
     let mut views: Vec<CompanyView> = companies
         .map(|(place, company)| CompanyView {
-            purpose: purposes.find(&company.slug).cloned(),
+            purpose: purposes.get(&company.slug).cloned(),
             names: names.get(&place).copied().unwrap_or(0),
             ..view(&snapshot, Some(company), totals.remove(&Some(company.slug.clone())))
         })

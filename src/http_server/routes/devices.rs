@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, CompanyPurposes, Params, Segment, Shared, Snapshot, change_problem,
-    company_rows, rows_of, rule_view, seconds, tally_of,
+    Actor, Answer, App, Body, Params, Purposes, Segment, Shared, Snapshot, change_problem,
+    company_rows, find_device, rows_of, rule_view, seconds, tally_of,
 };
 use crate::api::{
-    Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument, ProblemKind,
-    QueryTally, RuleView, timestamp,
+    Bound, Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument,
+    ProblemKind, QueryTally, RuleView, timestamp,
 };
 use crate::devices::Device;
-use crate::model::{DeviceId, DeviceName, ListMask, Scope};
+use crate::model::{DeviceId, DeviceName, Scope};
+use crate::policy::{CompanySwitch, Effective, ListSwitch, Sourced};
 use crate::policy_file::Change;
 use crate::query_log::{QueryCount, Total};
 
@@ -40,7 +41,7 @@ pub async fn rename(
     app.work(move |app| {
         let name = DeviceName::parse(&change.name)
             .map_err(|why| ProblemDocument::new(ProblemKind::InvalidInput, why).field("name"))?;
-        let device = app.find_device(&text, &Snapshot::of(app))?.clone();
+        let device = find(app, &Snapshot::of(app), &text)?;
         let rename = Change::RenameDevice(device.id, name.clone());
         app.parts.policy.apply(&rename, &actor).map_err(change_problem)?;
         Ok(app.changed(Scope::Device(name), device.name, None))
@@ -56,7 +57,7 @@ pub async fn forget(
     Actor(actor): Actor,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let device = app.find_device(&text, &Snapshot::of(app))?.clone();
+        let device = find(app, &Snapshot::of(app), &text)?;
         if device.named {
             let change = Change::ForgetDevice(device.id);
             app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
@@ -71,6 +72,11 @@ pub async fn forget(
         Ok(app.changed(Scope::Device(name), device.name, None))
     })
     .await
+}
+
+fn find(app: &App, snapshot: &Snapshot, text: &str) -> Result<Device, ProblemDocument> {
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
+    find_device(text, &snapshot.devices, identify).cloned()
 }
 
 fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
@@ -98,23 +104,25 @@ fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
 fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let device = app.find_device(text, &snapshot)?.clone();
+    let device = find(app, &snapshot, text)?;
     let (from, until) = snapshot.last_day();
     let mut totals = app.parts.log.totals(from, until)?;
     totals.retain(|total| total.device == device.id);
     let counts = app.parts.log.queries(from, until)?;
     let found = counts.into_iter().find(|(id, _)| *id == device.id);
     let day = Day { totals, queries: found.map(|(_, count)| count).unwrap_or_default() };
-    let policy = snapshot.policy(Some(device.id));
     let part = snapshot.part(&device);
-    let bans = list_names(&snapshot, policy.bans()).into_iter();
+    let timed = app.parts.policy.timed();
+    let effective = Effective::of(&snapshot.standing, &timed, part.map(|part| &part.name));
     Ok(DeviceDetails {
         device: view(&snapshot, &device, &day),
         configured: part
             .map(|part| part.addresses.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
-        lists: list_names(&snapshot, policy.lists()),
-        bans: bans.map(|list| list.strip_prefix("ban-").unwrap_or(&list).into()).collect(),
+        level_from: effective.level.source.to_string(),
+        log_from: effective.log.source.to_string(),
+        lists: effective.lists.iter().map(bound_list).collect(),
+        bans: effective.companies.iter().map(|(slug, switch)| bound_ban(slug, switch)).collect(),
         rules: binding_rules(app, &snapshot, &device),
         companies: company_rows(app, &snapshot, &day.totals)?,
     })
@@ -129,7 +137,7 @@ struct Day {
 fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
     let policy = snapshot.policy(Some(device.id));
     let part = snapshot.part(device);
-    let rows = rows_of(&day.totals, TOP_COMPANIES, snapshot, &CompanyPurposes::default());
+    let rows = rows_of(&day.totals, TOP_COMPANIES, snapshot, &Purposes::default());
     let seen = |at: i64| (at > 0).then(|| timestamp(at));
     DeviceView {
         brief: snapshot.brief(device),
@@ -150,12 +158,14 @@ fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
     }
 }
 
-fn list_names(snapshot: &Snapshot, lists: ListMask) -> Vec<String> {
-    let known = snapshot.in_force.ruleset.lists();
-    let infos = lists.iter().filter_map(|list| known.get(usize::from(list.0)));
-    let mut names: Vec<String> = infos.map(|info| info.name.to_string()).collect();
-    names.dedup();
-    names
+fn bound_list(list: &ListSwitch) -> Bound {
+    let from = list.source.to_string();
+    Bound { name: list.name.to_string(), on: list.on, part: list.part, from }
+}
+
+fn bound_ban(slug: &str, switch: &Sourced<CompanySwitch>) -> Bound {
+    let on = switch.value == CompanySwitch::Ban;
+    Bound { name: slug.into(), on, part: false, from: switch.source.to_string() }
 }
 
 /// Returns the own rules of the device, of its groups in their order, and of everyone.

@@ -3,10 +3,9 @@
 use axum::extract::State;
 
 use super::{Actor, Answer, Body, Shared, Snapshot, change_problem, find_scope};
-use crate::api::{Changed, LevelChange, LevelView};
-use crate::model::{Level, ListName, Scope};
-use crate::policy::Standing;
-use crate::policy::levels::{LevelList, definition};
+use crate::api::{Changed, LevelChange, LevelList, LevelView};
+use crate::model::{Level, Scope};
+use crate::policy::{Standing, levels::definition};
 use crate::policy_file::Change;
 
 /// Answers `GET`.
@@ -50,20 +49,19 @@ fn holders(snapshot: &Snapshot, level: Level) -> LevelView {
 /// Returns what a level holds: the program's definition and the policy's differences.
 fn contents(standing: &Standing, level: Level) -> LevelView {
     let difference = standing.levels.get(&level).cloned().unwrap_or_default();
-    let definition = definition(level);
-    let names = |lists: &[ListName]| lists.iter().map(ToString::to_string).collect();
-    let (added, removed): (Vec<String>, Vec<String>) =
-        (names(&difference.add), names(&difference.remove));
-    let stays = |list: &&LevelList| !removed.iter().any(|name| name == list.name);
-    let is_new = |name: &&String| !definition.lists.iter().any(|list| list.name == name.as_str());
-    let shipped = definition.lists.iter().filter(stays).map(|list| match list.part {
-        true => format!("{} (in part)", list.name),
-        false => list.name.to_string(),
-    });
+    let removed: Vec<String> = difference.remove.iter().map(ToString::to_string).collect();
+    let added: Vec<String> = difference.add.iter().map(ToString::to_string).collect();
+    let defined = definition(level);
+    let shipped = defined.lists.iter().filter(|list| !removed.iter().any(|name| name == list.name));
+    let mut lists: Vec<LevelList> = shipped
+        .filter(|list| !added.iter().any(|name| name == list.name))
+        .map(|list| LevelList { name: list.name.into(), part: list.part })
+        .collect();
+    lists.extend(added.iter().map(|name| LevelList { name: name.clone(), part: false }));
     LevelView {
         level,
-        words: definition.adds.into(),
-        lists: shipped.chain(added.iter().filter(is_new).cloned()).collect(),
+        words: defined.adds.into(),
+        lists,
         added,
         removed,
         everyone: false,
@@ -75,6 +73,7 @@ fn contents(standing: &Standing, level: Level) -> LevelView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ListName;
     use crate::policy::LevelDifference;
 
     #[test]
@@ -85,12 +84,16 @@ mod tests {
         let standing =
             Standing { levels: [(Level::Strict, difference)].into(), ..Standing::default() };
         let strict = contents(&standing, Level::Strict);
-        assert_eq!(strict.lists, ["trackers", "trackers-strict", "oisd"]);
+        let names = |view: &LevelView| {
+            view.lists.iter().map(|list| (list.name.clone(), list.part)).collect::<Vec<_>>()
+        };
+        let whole = |name: &str| (name.to_string(), false);
+        assert_eq!(names(&strict), ["trackers", "trackers-strict", "oisd"].map(whole));
         assert_eq!(
             (strict.added, strict.removed),
             (vec!["oisd".into()], vec!["encrypted-dns".into()])
         );
-        assert_eq!(contents(&standing, Level::Basic).lists, ["trackers (in part)"]);
         assert!(contents(&standing, Level::Off).lists.is_empty());
+        assert_eq!(names(&contents(&standing, Level::Basic)), [("trackers".into(), true)]);
     }
 }

@@ -17,9 +17,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post, put};
 
 use super::{
-    Actor, Answer, App, Body, CompanyPurposes, EntryViews, Params, Segment, Shared, Snapshot,
-    bounded, change_problem, find_company, find_scope, gap_view, pause_views, read_cursor, rows_of,
-    seconds, seconds_from_now, tally_of, write_cursor,
+    Actor, Answer, App, Body, EntryViews, Params, Purposes, Segment, Shared, Snapshot, bounded,
+    catalogue_purposes, change_problem, find_company, find_device, find_scope, gap_view,
+    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of,
+    write_cursor,
 };
 use crate::api::paths;
 use lists::list_briefs;

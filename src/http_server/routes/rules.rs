@@ -3,11 +3,11 @@
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, Shared, bounded, change_problem, find_scope, pause_views, seconds,
-    seconds_from_now,
+    Actor, Answer, App, Body, Shared, bounded, change_problem, find_scope, parse_name, pause_views,
+    seconds, seconds_from_now,
 };
 use crate::api::{Changed, ProblemDocument, ProblemKind, RuleChange, RuleRemoval, RuleView, Rules};
-use crate::model::{Action, DomainName};
+use crate::model::Action;
 use crate::policy::OwnRule;
 use crate::policy_file::Change;
 
@@ -81,25 +81,4 @@ fn take_away(app: &App, wanted: RuleRemoval, actor: &str) -> Result<Changed, Pro
         app.parts.policy.apply(&change, actor).map_err(change_problem)?;
     }
     Ok(app.changed(scope, name.to_string(), None))
-}
-
-fn parse_name(text: &str) -> Result<DomainName, ProblemDocument> {
-    DomainName::parse(text).map_err(|why| {
-        let detail = format!("{text:?} is no domain name: {why}");
-        ProblemDocument::new(ProblemKind::InvalidInput, detail).field("name")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_is_none_is_refused_with_its_field() {
-        let problem = parse_name("a..b").expect_err("two dots in a row");
-        assert_eq!(
-            (problem.kind, problem.field.as_deref()),
-            (ProblemKind::InvalidInput, Some("name"))
-        );
-    }
 }

@@ -95,9 +95,21 @@ fn upstream_notice(upstreams: &[UpstreamView]) -> Option<String> {
     }
     let mut errors = general().filter_map(|upstream| upstream.last_error.as_deref());
     let error = errors.next_back().unwrap_or("no answer");
+    let (mut ports, mut clock) = (Vec::new(), "");
+    for (scheme, port) in
+        [("udp", "UDP 53"), ("tcp", "TCP 53"), ("tls", "TCP 853"), ("https", "TCP 443")]
+    {
+        if general().any(|upstream| upstream.name.split("://").next() == Some(scheme)) {
+            ports.push(port);
+            // Certificates have a time at which they begin.
+            clock =
+                if port == "UDP 53" || port == "TCP 53" { clock } else { " is its clock right," };
+        }
+    }
     Some(format!(
-        "no upstream answers ({error}). Try: is this machine online, is its clock right, does a \
-         firewall let TCP 853 and 443 out? Other servers go into [upstream] of config.toml"
+        "no upstream answers ({error}). Try: is this machine online,{clock} does a firewall let {} \
+         out? Other servers go into [upstream] of config.toml",
+        ports.join(" and ")
     ))
 }
 
@@ -135,6 +147,9 @@ mod tests {
         let dead = [upstream(false, None), upstream(true, Some("lan"))];
         let notice = upstream_notice(&dead).expect("none for all names is up");
         assert!(notice.contains("connection refused") && notice.contains("853"), "{notice}");
+        let plain = UpstreamView { name: "udp://192.0.2.1:53".into(), ..upstream(false, None) };
+        let notice = upstream_notice(&[plain]).expect("it is dead");
+        assert!(notice.contains("UDP 53") && !notice.contains("clock"), "{notice}");
         assert_eq!(upstream_notice(&[upstream(false, None), upstream(true, None)]), None);
         assert_eq!(upstream_notice(&[upstream(false, Some("lan"))]), None);
     }

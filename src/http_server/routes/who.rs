@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, CompanyPurposes, Params, Shared, Snapshot, gap_view, rows_of, tally_of};
+use super::{
+    Answer, App, Params, Purposes, Shared, Snapshot, find_device, gap_view, rows_of, tally_of,
+};
 use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
 use crate::model::{DeviceId, Outcome};
 use crate::query_log::{Filter, Total};
@@ -21,8 +23,9 @@ pub async fn show(State(app): State<Shared>, Params(params): Params<WhoParams>) 
 fn report(app: &App, params: &WhoParams) -> Result<Who, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = match &params.device {
-        Some(text) => Some(app.find_device(text, &snapshot)?),
+        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
         None => None,
     };
     let (from, until) = snapshot.last_day();
@@ -49,7 +52,8 @@ pub fn company_rows(
     snapshot: &Snapshot,
     totals: &[Total],
 ) -> Result<Vec<WhoRow>, ProblemDocument> {
-    let purposes = CompanyPurposes::of(&snapshot.in_force.catalogue);
+    let (from, until) = snapshot.last_day();
+    let purposes = Purposes::of(app.parts.log.top_names(from, until)?, snapshot);
     let mut rows = rows_of(totals, MOST_ROWS, snapshot, &purposes);
     for row in rows.iter_mut().filter(|row| row.allowed > 0).take(EXPLAINED_ROWS) {
         let slug = row.company.as_ref().map_or("unattributed", |company| &company.slug);
@@ -58,7 +62,7 @@ pub fn company_rows(
             company: Some(slug.into()),
             outcome: Some(Outcome::Allowed),
             tracking: true,
-            from: Some(snapshot.last_day().0),
+            from: Some(from),
             ..Filter::default()
         };
         let latest = app.parts.log.search(&filter, None, 1)?;
@@ -71,13 +75,11 @@ pub fn company_rows(
 
 /// Returns why an event was let through, as people read it.
 fn cause(would_block: bool, reason: Option<&str>, lists: &[String]) -> String {
-    let level_lists = lists.iter().filter(|list| !list.starts_with("ban-"));
-    let level_lists: Vec<&str> = level_lists.map(String::as_str).collect();
     match reason {
         _ if would_block => "blocking was paused or off".into(),
         Some(rule) if rule.starts_with("rule ") => rule.into(),
-        _ if level_lists.is_empty() => "it is on no list".into(),
-        _ => format!("its level leaves out {}", level_lists.join(", ")),
+        _ if lists.is_empty() => "it is on no list".into(),
+        _ => format!("its level leaves out {}", lists.join(", ")),
     }
 }
 
@@ -95,6 +97,5 @@ mod tests {
         let told = cause(false, None, &on("trackers-strict"));
         assert_eq!(told, "its level leaves out trackers-strict");
         assert_eq!(cause(false, None, &[]), "it is on no list");
-        assert_eq!(cause(false, None, &on("ban-tiktok")), "it is on no list");
     }
 }

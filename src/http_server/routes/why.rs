@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, EntryViews, Params, Shared, Snapshot, seconds};
+use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, parse_name, seconds};
 use crate::api::{
     CompanyRow, DecidedBy, Expected, ListMatch, ProblemDocument, ProblemKind, Why, WhyAlias,
     WhyParams, timestamp,
@@ -32,47 +32,38 @@ struct Judgement {
 }
 
 impl Judgement {
+    fn blocks(&self) -> bool {
+        matches!(self.decision.verdict, Verdict::Block(_))
+    }
+
     fn reason(&self) -> Option<Reason> {
         match self.decision.verdict {
             Verdict::None => None,
             Verdict::Allow(reason) | Verdict::Block(reason) => Some(reason),
         }
     }
-
-    fn would_block(&self) -> bool {
-        matches!(self.decision.verdict, Verdict::Block(_)) && self.decision.lifted
-    }
-
-    /// Returns whether the sinkhole answers, a name that is not ours.
-    fn blocks(&self) -> bool {
-        matches!(self.decision.verdict, Verdict::Block(_)) && !self.decision.lifted
-    }
-}
-
-/// What decides on a query, as the resolver would walk it.
-struct Ruling {
-    local: bool,
-    alias: Option<WhyAlias>,
-    judgement: Judgement,
 }
 
 fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     let (name, query_type) = asked(params)?;
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
+    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = match &params.device {
-        Some(text) => Some(app.find_device(text, &snapshot)?),
+        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
         None => None,
     };
     let policy = snapshot.policy(device.map(|device| device.id));
     let past = past_events(app, &name, device)?;
-    let zones = &snapshot.in_force.zones;
-    let local = is_ours(zones, &app.parts.upstreams, name.as_ref(), query_type);
-    let Ruling { local, alias, judgement } = rule(&snapshot, policy, &name, (local, &past));
-    let blocked = judgement.blocks() && !local;
-    let company = company_row(&snapshot, &judgement)
-        .or_else(|| company_row(&snapshot, &judge(&snapshot, policy, name.clone())));
-    let tracking = !judgement.found.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
+    let local = is_ours(&snapshot.in_force.zones, &app.parts.upstreams, name.as_ref(), query_type);
+    let own = judge_asked(&snapshot, policy, name.clone());
+    let alias = past.iter().find_map(|entry| alias_of(entry, &snapshot, policy));
+    let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
+    let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
+    let blocked = deciding.blocks() && !deciding.decision.lifted && !local;
+    let company = company_row(&snapshot, deciding).or_else(|| company_row(&snapshot, &own));
+    let listed = own.found.union(deciding.found);
+    let tracking = !listed.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
         || company.as_ref().is_some_and(|row| row.tier.is_tracking());
     let last = past.into_iter().next().map(|entry| EntryViews::of(app).show(entry, &snapshot));
     Ok(Why {
@@ -80,52 +71,23 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
         query_type,
         device: device.map(|device| snapshot.brief(device)),
         outcome: if blocked { Outcome::Blocked } else { Outcome::Allowed },
-        would_block: judgement.would_block() && !local,
+        would_block: deciding.blocks() && deciding.decision.lifted && !local,
         paused_until: policy.paused_until(snapshot.now).map(seconds),
         level: policy.level(),
-        alias,
-        decided_by: decided_by(&snapshot, &judgement).filter(|_| !local),
-        lists: matches(&snapshot, policy, &judgement),
+        alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
+        decided_by: decided_by(&snapshot, deciding).filter(|_| !local),
+        lists: matches(&snapshot, policy, deciding),
         company,
         tracking,
-        answer: expected(&snapshot, policy, &judgement, (query_type, local)),
+        answer: expected(&snapshot, policy, deciding, (query_type, blocked, local)),
         last,
     })
 }
 
-/// Walks the steps of `resolver`: names of ours, rules, canaries, what the answer leads to.
-fn rule(
-    snapshot: &Snapshot,
-    policy: &DevicePolicy,
-    name: &DomainName,
-    (local, past): (bool, &[Entry]),
-) -> Ruling {
-    let mut judgement = judge(snapshot, policy, name.clone());
-    if local {
-        return Ruling { local, alias: None, judgement };
-    }
-    let allowed = matches!(judgement.decision.verdict, Verdict::Allow(_));
-    if is_canary(name.as_ref()) && !allowed && !judgement.blocks() {
-        let verdict = Verdict::Block(Reason::Canary);
-        judgement.decision = Decision { verdict, lifted: false, own: false };
-        return Ruling { local, alias: None, judgement };
-    }
-    let undecided = judgement.decision.verdict == Verdict::None;
-    let mut aliases = past.iter().filter_map(|entry| alias_of(entry, snapshot, policy));
-    match aliases.next().filter(|_| undecided) {
-        Some((alias, judgement)) => Ruling { local, alias: Some(alias), judgement },
-        None => Ruling { local, alias: None, judgement },
-    }
-}
-
 fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument> {
-    let invalid = |field, detail: String| {
-        ProblemDocument::new(ProblemKind::InvalidInput, detail).field(field)
-    };
-    let name = DomainName::parse(&params.name)
-        .map_err(|why| invalid("name", format!("{:?} is no domain name: {why}", params.name)))?;
     let query_type = params.query_type.as_deref().unwrap_or("A").parse();
-    Ok((name, query_type.map_err(|why| invalid("type", why))?))
+    let invalid = |why: String| ProblemDocument::new(ProblemKind::InvalidInput, why).field("type");
+    Ok((parse_name(&params.name)?, query_type.map_err(invalid)?))
 }
 
 fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
@@ -133,6 +95,18 @@ fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgem
     let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes);
     let decision = policy.decide(&hashes, found, snapshot.now);
     Judgement { name, hashes, found, decision }
+}
+
+/// Judges a name as the resolver does: of the canaries' only an allow is the last word.
+fn judge_asked(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
+    let mut judgement = judge(snapshot, policy, name);
+    let decision = &mut judgement.decision;
+    let open = decision.verdict == Verdict::None || decision.lifted;
+    if open && is_canary(judgement.name.as_ref()) {
+        decision.verdict = Verdict::Block(Reason::Canary);
+        decision.lifted = false;
+    }
+    judgement
 }
 
 /// Returns events for this very name, newest first.
@@ -223,11 +197,11 @@ fn expected(
     snapshot: &Snapshot,
     policy: &DevicePolicy,
     judgement: &Judgement,
-    (query_type, local): (RecordType, bool),
+    (query_type, blocked, local): (RecordType, bool, bool),
 ) -> Expected {
     match judgement.reason() {
         _ if local => Expected::Local,
-        _ if !judgement.blocks() => Expected::Upstream,
+        _ if !blocked => Expected::Upstream,
         reason => {
             let mode = match reason {
                 Some(Reason::Canary) => &BlockingMode::NxDomain,
