@@ -103,13 +103,19 @@ fn imports(code: &str) -> BTreeSet<String> {
 fn imports_point_up_the_list_of_lib_rs() {
     let layers = layers();
     let mut wrong = Vec::new();
+    let mut map: BTreeMap<(usize, String), BTreeSet<String>> = BTreeMap::new();
     for (file, top, code) in sources() {
         let Some(layer) = layers.get(&top) else { continue };
-        for import in imports(&code) {
-            if import != top && layers.get(&import).is_some_and(|other| other >= layer) {
+        let others = imports(&code).into_iter().filter(|import| *import != top);
+        for import in others.filter(|import| layers.contains_key(import)) {
+            if layers[&import] >= *layer {
                 wrong.push(format!("{}: {top} may not import {import}", file.display()));
             }
+            map.entry((*layer, top.clone())).or_default().insert(import);
         }
+    }
+    for ((_, module), imports) in &map {
+        println!("{module:<12} <- {}", imports.iter().cloned().collect::<Vec<_>>().join(", "));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use jiff::{SignedDuration, ToSpan, Zoned};
+use jiff::{ToSpan, Zoned};
 
 /// The hour of tomorrow at which `tomorrow` ends.
 const MORNING: i8 = 8;
@@ -59,8 +59,8 @@ impl FromStr for Span {
 fn until_morning(now: &Zoned) -> Option<u64> {
     let day = now.date().checked_add(1.day()).ok()?;
     let morning = day.at(MORNING, 0, 0, 0).to_zoned(now.time_zone().clone()).ok()?;
-    let length: SignedDuration = now.duration_until(&morning);
-    u64::try_from(length.as_secs()).ok()
+    // Whole seconds on both sides, as the daemon counts them.
+    u64::try_from(morning.timestamp().as_second() - now.timestamp().as_second()).ok()
 }
 
 #[cfg(test)]
@@ -86,6 +86,8 @@ mod tests {
         let evening: Zoned = "2026-03-28T20:00[Europe/Berlin]".parse().expect("a time");
         // That night the clocks go forward.
         assert_eq!(Span::Tomorrow.seconds(&evening), 11 * 3_600);
+        let late: Zoned = "2026-11-21T20:00:00.9[UTC]".parse().expect("a time");
+        assert_eq!(Span::Tomorrow.seconds(&late), 12 * 3_600);
         let night: Zoned = "2026-11-21T00:30[UTC]".parse().expect("a time");
         assert_eq!(Span::Tomorrow.seconds(&night), (31 * 60 + 30) * 60);
     }

@@ -43,6 +43,8 @@ type Doors = Arc<Mutex<Option<Serving>>>;
 
 /// The parts behind the doors.
 struct Parts {
+    config: Config,
+    clock: Clock,
     state: Arc<Database>,
     devices: Devices,
     log: QueryLog,
@@ -64,20 +66,17 @@ impl Daemon {
         let runtime = main_runtime()?;
         let parts = {
             let _inside = runtime.enter();
-            Parts::assemble(config, &data, &clock)?
+            Parts::assemble(config.clone(), &data, clock)?
         };
         let notices = notices_at_start(&bound, &parts);
         let addresses = bound.addresses();
         let serving = bound
-            .serve(&config.dns, parts.resolver.clone(), parts.log.clone(), clock.clone())
+            .serve(&config.dns, parts.resolver.clone(), parts.log.clone(), parts.clock.clone())
             .map_err(failed)?;
         let doors: Doors = Arc::new(Mutex::new(Some(serving)));
         let reloader = Reloader::new(config.clone(), parts.policy.clone());
-        let api = serve_api(
-            &runtime,
-            local_door,
-            http_parts(config, &parts, &doors, (&addresses, notices, &reloader, clock)),
-        );
+        let http = http_parts(&parts, &doors, &reloader, notices, &addresses);
+        let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
         Ok(Daemon {
             watching: watch(&parts.policy),
@@ -133,7 +132,7 @@ impl Daemon {
 }
 
 impl Parts {
-    fn assemble(config: &Config, data: &Path, clock: &Clock) -> Result<Parts, StartError> {
+    fn assemble(config: Config, data: &Path, clock: Clock) -> Result<Parts, StartError> {
         let state = Arc::new(Database::open(&data.join("state.db"), STATE_MIGRATIONS)?);
         let seed = hash_seed(&state)?;
         let devices = Devices::open(state.clone(), clock.clone())?;
@@ -160,7 +159,7 @@ impl Parts {
             config.upstream.cache_bytes,
             clock.clone(),
         );
-        Ok(Parts { state, devices, log, policy, live, upstreams, resolver })
+        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver })
     }
 }
 
@@ -222,11 +221,13 @@ fn keep_writing(runtime: &Runtime, devices: &Devices) {
 }
 
 fn http_parts(
-    config: &Config,
     parts: &Parts,
     doors: &Doors,
-    (addresses, at_start, reloader, clock): (&[SocketAddr], Vec<String>, &Reloader, Clock),
+    reloader: &Reloader,
+    at_start: Vec<String>,
+    addresses: &[SocketAddr],
 ) -> http_server::Parts {
+    let file = parts.config.file.as_ref();
     let for_counts = doors.clone();
     let for_reload = reloader.clone();
     let for_notices = reloader.clone();
@@ -241,10 +242,10 @@ fn http_parts(
             let doors = for_counts.lock().unwrap_or_else(PoisonError::into_inner);
             shown(doors.as_ref().map(Serving::counts).unwrap_or_default())
         }),
-        started: clock.now(),
-        clock,
+        started: parts.clock.now(),
+        clock: parts.clock.clone(),
         listening: addresses.to_vec(),
-        config: config.file.as_ref().map_or("defaults".into(), |file| file.display().to_string()),
+        config: file.map_or("defaults".into(), |file| file.display().to_string()),
         reload: Arc::new(move || for_reload.reload()),
         notices: Arc::new(move || {
             let mut notices = at_start.clone();

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::api::{Changed, Counts, MAX_SECONDS, ProblemDocument, ProblemKind};
 use crate::clock::Clock;
-use crate::devices::Devices;
+use crate::devices::{Device, Devices};
 use crate::model::{Moment, Scope};
 use crate::policy::LivePolicy;
 use crate::policy_file::PolicyFile;
@@ -113,6 +113,16 @@ impl App {
             work(&self)
         });
         done.await.map_err(|_| failed("the request ended in an error of the program"))?.map(Json)
+    }
+
+    /// Finds a device by what people call it.
+    fn find_device<'s>(
+        &self,
+        text: &str,
+        snapshot: &'s Snapshot,
+    ) -> Result<&'s Device, ProblemDocument> {
+        let by_address = |address| self.parts.devices.find_by_address(address);
+        find_device(text, &snapshot.devices, by_address)
     }
 
     /// Tells of a change that is in force.

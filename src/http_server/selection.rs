@@ -24,9 +24,7 @@ pub fn find_scope(app: &App, choice: ScopeChoice) -> Result<Scope, ProblemDocume
         ScopeChoice::Device(text) => text,
     };
     let text = bounded("device", text)?;
-    let device = find_device(&text, &snapshot.devices, |address| {
-        app.parts.devices.identify(address).map(|binding| binding.device)
-    })?;
+    let device = app.find_device(&text, &snapshot)?;
     let name = DeviceName::parse(&device.name);
     name.map(Scope::Device).map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))
 }
@@ -55,7 +53,7 @@ pub fn find_group<'g>(
 pub fn find_device<'d>(
     text: &str,
     devices: &'d [Device],
-    identify: impl Fn(IpAddr) -> Option<DeviceId>,
+    by_address: impl Fn(IpAddr) -> Option<DeviceId>,
 ) -> Result<&'d Device, ProblemDocument> {
     let wanted = text.trim().to_lowercase();
     let by_id = |id: DeviceId| devices.iter().find(|device| device.id == id);
@@ -64,7 +62,7 @@ pub fn find_device<'d>(
     let addressed = || {
         let address: IpAddr = wanted.parse().ok()?;
         let bound = devices.iter().find(|device| device.addresses.contains(&address));
-        bound.or_else(|| identify(address).and_then(by_id))
+        bound.or_else(|| by_address(address).and_then(by_id))
     };
     if let Some(device) = exact.or_else(numbered).or_else(addressed) {
         return Ok(device);

@@ -159,8 +159,10 @@ impl<'q, 'f> Asked<'q, 'f> {
     }
 }
 
+/// Returns whether a name never leaves.
+///
 /// A zone that `[forward]` maps wins over a special-use name, never over those always ours.
-fn is_ours(
+pub fn is_ours(
     zones: &Zones,
     upstreams: &Upstreams,
     name: NameRef<'_>,
@@ -173,7 +175,8 @@ fn is_ours(
     }
 }
 
-fn is_canary(name: NameRef<'_>) -> bool {
+/// Returns whether a name is one by which devices ask whether the network resolves by itself.
+pub fn is_canary(name: NameRef<'_>) -> bool {
     CANARIES.contains(&name.wire())
 }
 

@@ -26,6 +26,7 @@ use asked::{Asked, Step};
 use inspect::{Inspection, Ruling, Target};
 use judged::{Alias, Ending};
 
+pub use asked::{is_canary, is_ours};
 pub use judged::Judged;
 pub use settings::Settings;
 

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 const ROUNDS: usize = 9;
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -53,8 +56,8 @@ fn measure(folder: &Path) -> (Duration, u64) {
     let took = begin.elapsed();
     std::thread::sleep(SETTLE);
     let resident = resident_kib(&daemon);
-    let pid = daemon.id().to_string();
-    Command::new("kill").arg(pid).status().expect("kill runs");
+    let pid = i32::try_from(daemon.id()).expect("a process id");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
     assert!(daemon.wait().expect("it ends").success());
     (took, resident)
 }

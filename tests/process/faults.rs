@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{
     CONFIG, Process, ask, ask_from, folder, forwarding, is_blocked, query, run, text,
 };
@@ -84,7 +86,7 @@ fn the_whole_corpus_sent_as_datagrams_and_streams_changes_nothing() {
         (opened <= 32).then_some(opened)
     });
     assert!(opened.is_some(), "{} files are open, {files} were", process.open_files());
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0), "the same process, and well");
 }
 
@@ -125,7 +127,7 @@ fn killed_at_any_moment_it_starts_again_whole_and_uses_no_number_twice() {
         let stop = Arc::new(AtomicBool::new(false));
         let asking = load(process.address, client, &stop);
         std::thread::sleep(Duration::from_millis(u64::from(moment) * 4));
-        process.signal("KILL");
+        process.signal(Signal::SIGKILL);
         process.wait();
         stop.store(true, Ordering::SeqCst);
         asking.join().expect("no panic");
@@ -134,7 +136,7 @@ fn killed_at_any_moment_it_starts_again_whole_and_uses_no_number_twice() {
     assert!(is_blocked(&ask(process.address, PIXEL)));
     let status = text(&run(folder.path(), &["status", "--json"]).stdout);
     assert!(!status.contains("damaged"), "{status}");
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0));
     let data = folder.path().join("data");
     for file in ["state.db", "log.db"] {

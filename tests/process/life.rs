@@ -4,6 +4,8 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{BINARY, CONFIG, Process, ask, folder, logged, run, text};
 
 #[test]
@@ -13,7 +15,7 @@ fn it_blocks_with_no_network_and_sigterm_loses_nothing() {
     for _ in 0..40 {
         assert!(ask(process.address, "analytics.tiktok.com").ends_with(&[0, 4, 0, 0, 0, 0]));
     }
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0));
     let _again = Process::start(folder.path());
     assert_eq!(logged(folder.path()), 40);
@@ -27,7 +29,7 @@ fn kill_loses_no_more_than_a_second() {
         ask(process.address, "analytics.tiktok.com");
     }
     std::thread::sleep(Duration::from_millis(1_500));
-    process.signal("KILL");
+    process.signal(Signal::SIGKILL);
     process.wait();
     let again = Process::start(folder.path());
     assert_eq!(logged(folder.path()), 40);
@@ -119,12 +121,12 @@ fn a_reload_by_signal_keeps_the_daemon_alive() {
     let policy = folder.path().join("data/policy.toml");
     std::fs::write(&policy, "[[rule]]\naction = \"block\"\nname = \"news.example\"\n")
         .expect("written");
-    process.signal("HUP");
+    process.signal(Signal::SIGHUP);
     let blocked = (0..50).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         ask(process.address, "news.example").ends_with(&[0, 4, 0, 0, 0, 0])
     });
     assert!(blocked);
-    process.signal("TERM");
+    process.signal(Signal::SIGTERM);
     assert_eq!(process.wait(), Some(0));
 }

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
 
 /// A daemon as a process of its own; killed when dropped.
@@ -62,9 +65,9 @@ impl Process {
         Process { child, stderr, address }
     }
 
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
     pub fn wait(mut self) -> Option<i32> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{CompanyBrief, DeviceBrief, LogEntry};
-use crate::model::{Level, Outcome, RecordType, Tier};
+use crate::model::{Level, ListKind, Outcome, RecordType, Tier};
 
 /// Why a name is blocked or not, now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ pub enum DecidedBy {
 pub struct ListMatch {
     /// The list.
     pub list: String,
+    /// What it is about.
+    pub kind: ListKind,
     /// The rule that speaks for it.
     pub rule: String,
     /// Its line.

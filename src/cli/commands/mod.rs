@@ -128,6 +128,11 @@ fn level_title(level: Level, custom: bool) -> &'static str {
     }
 }
 
+/// Returns the beginning of a hash, enough to tell revisions apart.
+fn short(revision: &str) -> String {
+    escape(revision).chars().take(12).collect()
+}
+
 /// Returns lines of a label and what it says, wrapped to the screen.
 fn fields(fields: &[(&str, String)], screen: &Screen) -> String {
     let widest = fields.iter().map(|(label, _)| width(label)).max().unwrap_or(0);

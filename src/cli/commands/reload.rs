@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::{Failure, Screen, Session, escape};
+use super::{Failure, Screen, Session, escape, short};
 use crate::api::{Reloaded, paths};
 
 /// Calls the daemon and prints.
@@ -15,5 +15,5 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
 pub fn render(reloaded: &Reloaded, _: &Screen) -> String {
     let notices = reloaded.notices.iter().map(|notice| format!("! {}\n", escape(notice)));
     let notices: String = notices.collect();
-    format!("Read again; policy revision {} is in force.\n{notices}", escape(&reloaded.revision))
+    format!("Read again; policy revision {} is in force.\n{notices}", short(&reloaded.revision))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Screen, Session, Style, bytes, count, escape, fields, level_title, outcome_line,
-    percent, plural, sentence, wrap,
+    percent, plural, sentence, short, wrap,
 };
 use crate::api::{Health, ListBrief, ListState, PauseView, Status, UpstreamView, paths};
 
@@ -29,7 +29,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("paused", pauses(&status.pauses, screen)),
         ("lists", lists(&status.lists)),
         ("catalogue", catalogue(status)),
-        ("policy", format!("revision {}", escape(&status.revision))),
+        ("policy", format!("revision {}", short(&status.revision))),
         ("cache", cache(status)),
         ("log", log(status)),
         ("since start", doors(status)),

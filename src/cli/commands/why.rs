@@ -4,7 +4,7 @@ use super::{
     Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, quote, verdict, width,
 };
 use crate::api::{DecidedBy, Expected, LogEntry, Why, WhyParams, paths};
-use crate::model::{Level, Outcome};
+use crate::model::{Level, ListKind, Outcome};
 
 /// Where the verdict ends in the first line.
 const VERDICT_END: usize = 64;
@@ -97,7 +97,9 @@ fn list_step(why: &Why) -> String {
     };
     let others = |binds: bool| {
         let lists = why.lists.iter().filter(|found| found.binds == binds);
-        let others = lists.filter(|found| Some(&found.list) != decided);
+        // Every company with an app has a ban; those that are off are no news.
+        let news = lists.filter(|found| found.binds || found.kind != ListKind::Ban);
+        let others = news.filter(|found| Some(&found.list) != decided);
         others.map(|found| escape(&found.list)).collect::<Vec<String>>().join(", ")
     };
     let deciding = match &why.decided_by {
@@ -123,21 +125,22 @@ fn located(list: &str, rule: Option<&str>, line: Option<u32>) -> String {
 fn company_step(why: &Why) -> String {
     match &why.company {
         Some(row) => {
-            let breakage = match row.breakage.as_str() {
-                "" | "no" => String::new(),
-                told => match told.split_once(": ") {
-                    Some(("partly", what)) => {
-                        format!("; blocking breaks in part: {}", escape(what))
-                    }
-                    Some(("yes", what)) => format!("; blocking breaks: {}", escape(what)),
-                    _ => format!("; blocking breaks: {}", escape(told)),
-                },
-            };
             let company = company_title(Some(&row.company));
-            format!("{company} ({}{breakage})", escape(&row.purpose))
+            format!("{company} ({}{})", escape(&row.purpose), breakage(&row.breakage))
         }
         None if why.tracking => "Unattributed".into(),
         None => String::new(),
+    }
+}
+
+/// Says what blocking breaks; the catalogue writes `no`, or `partly: what`.
+fn breakage(told: &str) -> String {
+    let (degree, what) = told.split_once(':').unwrap_or((told, told));
+    let what = escape(what.trim());
+    match degree {
+        "" | "no" => String::new(),
+        "partly" => format!("; blocking breaks in part: {what}"),
+        _ => format!("; blocking breaks: {what}"),
     }
 }
 

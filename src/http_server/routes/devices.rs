@@ -6,7 +6,7 @@ use axum::extract::State;
 
 use super::{
     Actor, Answer, App, Body, CompanyPurposes, Params, Segment, Shared, Snapshot, change_problem,
-    company_rows, find_device, rows_of, rule_view, seconds, tally_of,
+    company_rows, rows_of, rule_view, seconds, tally_of,
 };
 use crate::api::{
     Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument, ProblemKind,
@@ -40,7 +40,7 @@ pub async fn rename(
     app.work(move |app| {
         let name = DeviceName::parse(&change.name)
             .map_err(|why| ProblemDocument::new(ProblemKind::InvalidInput, why).field("name"))?;
-        let device = find(app, &Snapshot::of(app), &text)?;
+        let device = app.find_device(&text, &Snapshot::of(app))?.clone();
         let rename = Change::RenameDevice(device.id, name.clone());
         app.parts.policy.apply(&rename, &actor).map_err(change_problem)?;
         Ok(app.changed(Scope::Device(name), device.name, None))
@@ -56,7 +56,7 @@ pub async fn forget(
     Actor(actor): Actor,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let device = find(app, &Snapshot::of(app), &text)?;
+        let device = app.find_device(&text, &Snapshot::of(app))?.clone();
         if device.named {
             let change = Change::ForgetDevice(device.id);
             app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
@@ -71,11 +71,6 @@ pub async fn forget(
         Ok(app.changed(Scope::Device(name), device.name, None))
     })
     .await
-}
-
-fn find(app: &App, snapshot: &Snapshot, text: &str) -> Result<Device, ProblemDocument> {
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
-    find_device(text, &snapshot.devices, identify).cloned()
 }
 
 fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
@@ -103,7 +98,7 @@ fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
 fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let device = find(app, &snapshot, text)?;
+    let device = app.find_device(text, &snapshot)?.clone();
     let (from, until) = snapshot.last_day();
     let mut totals = app.parts.log.totals(from, until)?;
     totals.retain(|total| total.device == device.id);

@@ -4,8 +4,9 @@ use axum::extract::State;
 
 use super::{Actor, Answer, Body, Shared, Snapshot, change_problem, find_scope};
 use crate::api::{Changed, LevelChange, LevelView};
-use crate::model::{Level, Scope};
+use crate::model::{Level, ListName, Scope};
 use crate::policy::Standing;
+use crate::policy::levels::{LevelList, definition};
 use crate::policy_file::Change;
 
 /// Answers `GET`.
@@ -49,16 +50,20 @@ fn holders(snapshot: &Snapshot, level: Level) -> LevelView {
 /// Returns what a level holds: the program's definition and the policy's differences.
 fn contents(standing: &Standing, level: Level) -> LevelView {
     let difference = standing.levels.get(&level).cloned().unwrap_or_default();
-    let (words, shipped) = definition(level);
-    let removed: Vec<String> = difference.remove.iter().map(ToString::to_string).collect();
-    let added: Vec<String> = difference.add.iter().map(ToString::to_string).collect();
-    let mut lists: Vec<String> = shipped.iter().map(|&list| list.into()).collect();
-    lists.retain(|list| !removed.contains(list));
-    lists.extend(added.iter().filter(|list| !shipped.contains(&list.as_str())).cloned());
+    let definition = definition(level);
+    let names = |lists: &[ListName]| lists.iter().map(ToString::to_string).collect();
+    let (added, removed): (Vec<String>, Vec<String>) =
+        (names(&difference.add), names(&difference.remove));
+    let stays = |list: &&LevelList| !removed.iter().any(|name| name == list.name);
+    let is_new = |name: &&String| !definition.lists.iter().any(|list| list.name == name.as_str());
+    let shipped = definition.lists.iter().filter(stays).map(|list| match list.part {
+        true => format!("{} (in part)", list.name),
+        false => list.name.to_string(),
+    });
     LevelView {
         level,
-        words: words.into(),
-        lists,
+        words: definition.adds.into(),
+        lists: shipped.chain(added.iter().filter(is_new).cloned()).collect(),
         added,
         removed,
         everyone: false,
@@ -67,23 +72,9 @@ fn contents(standing: &Standing, level: Level) -> LevelView {
     }
 }
 
-/// Returns a level in words, and its lists as the program defines it.
-fn definition(level: Level) -> (&'static str, &'static [&'static str]) {
-    match level {
-        Level::Off => ("nothing is blocked by lists; all is still recorded", &[]),
-        Level::Basic => ("trackers whose absence breaks nothing", &["trackers"]),
-        Level::Standard => ("all trackers known to do no good", &["trackers"]),
-        Level::Strict => (
-            "also trackers that some sites and apps need, and encrypted DNS elsewhere",
-            &["trackers", "trackers-strict", "encrypted-dns"],
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ListName;
     use crate::policy::LevelDifference;
 
     #[test]
@@ -99,6 +90,7 @@ mod tests {
             (strict.added, strict.removed),
             (vec!["oisd".into()], vec!["encrypted-dns".into()])
         );
+        assert_eq!(contents(&standing, Level::Basic).lists, ["trackers (in part)"]);
         assert!(contents(&standing, Level::Off).lists.is_empty());
     }
 }

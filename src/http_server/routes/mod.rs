@@ -18,8 +18,8 @@ use axum::routing::{get, post, put};
 
 use super::{
     Actor, Answer, App, Body, CompanyPurposes, EntryViews, Params, Segment, Shared, Snapshot,
-    bounded, change_problem, find_company, find_device, find_scope, gap_view, pause_views,
-    read_cursor, rows_of, seconds, seconds_from_now, tally_of, write_cursor,
+    bounded, change_problem, find_company, find_scope, gap_view, pause_views, read_cursor, rows_of,
+    seconds, seconds_from_now, tally_of, write_cursor,
 };
 use crate::api::paths;
 use lists::list_briefs;

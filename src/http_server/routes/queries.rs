@@ -3,8 +3,8 @@
 use axum::extract::State;
 
 use super::{
-    Answer, App, EntryViews, Params, Shared, Snapshot, bounded, find_company, find_device,
-    gap_view, read_cursor, write_cursor,
+    Answer, App, EntryViews, Params, Shared, Snapshot, bounded, find_company, gap_view,
+    read_cursor, write_cursor,
 };
 use crate::api::{LogPage, LogParams, MAX_PAGE, MAX_SECONDS, ProblemDocument, ProblemKind};
 use crate::model::DeviceId;
@@ -44,8 +44,7 @@ fn read(app: &App, params: &LogParams) -> Result<LogPage, ProblemDocument> {
 }
 
 fn filter(app: &App, snapshot: &Snapshot, params: &LogParams) -> Result<Filter, ProblemDocument> {
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
-    let device = |text: &String| find_device(text, &snapshot.devices, identify).map(|d| d.id);
+    let device = |text: &String| app.find_device(text, snapshot).map(|device| device.id);
     let companies = snapshot.in_force.catalogue.companies();
     let company = |text: &String| match text.as_str() {
         "unattributed" => Ok(text.clone()),

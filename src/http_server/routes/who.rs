@@ -2,10 +2,7 @@
 
 use axum::extract::State;
 
-use super::{
-    Answer, App, CompanyPurposes, Params, Shared, Snapshot, find_device, gap_view, rows_of,
-    tally_of,
-};
+use super::{Answer, App, CompanyPurposes, Params, Shared, Snapshot, gap_view, rows_of, tally_of};
 use crate::api::{ProblemDocument, Who, WhoParams, WhoRow, timestamp};
 use crate::model::{DeviceId, Outcome};
 use crate::query_log::{Filter, Total};
@@ -24,9 +21,8 @@ pub async fn show(State(app): State<Shared>, Params(params): Params<WhoParams>) 
 fn report(app: &App, params: &WhoParams) -> Result<Who, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = match &params.device {
-        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
+        Some(text) => Some(app.find_device(text, &snapshot)?),
         None => None,
     };
     let (from, until) = snapshot.last_day();
@@ -75,11 +71,13 @@ pub fn company_rows(
 
 /// Returns why an event was let through, as people read it.
 fn cause(would_block: bool, reason: Option<&str>, lists: &[String]) -> String {
+    let level_lists = lists.iter().filter(|list| !list.starts_with("ban-"));
+    let level_lists: Vec<&str> = level_lists.map(String::as_str).collect();
     match reason {
         _ if would_block => "blocking was paused or off".into(),
         Some(rule) if rule.starts_with("rule ") => rule.into(),
-        _ if lists.is_empty() => "it is on no list".into(),
-        _ => format!("its level leaves out {}", lists.join(", ")),
+        _ if level_lists.is_empty() => "it is on no list".into(),
+        _ => format!("its level leaves out {}", level_lists.join(", ")),
     }
 }
 
@@ -97,5 +95,6 @@ mod tests {
         let told = cause(false, None, &on("trackers-strict"));
         assert_eq!(told, "its level leaves out trackers-strict");
         assert_eq!(cause(false, None, &[]), "it is on no list");
+        assert_eq!(cause(false, None, &on("ban-tiktok")), "it is on no list");
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, seconds};
+use super::{Answer, App, EntryViews, Params, Shared, Snapshot, seconds};
 use crate::api::{
     CompanyRow, DecidedBy, Expected, ListMatch, ProblemDocument, ProblemKind, Why, WhyAlias,
     WhyParams, timestamp,
@@ -11,6 +11,7 @@ use crate::devices::Device;
 use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict};
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
+use crate::resolver::{is_canary, is_ours};
 use crate::rules::{Explained, ListInfo};
 use crate::sinkhole::BlockingMode;
 
@@ -31,38 +32,47 @@ struct Judgement {
 }
 
 impl Judgement {
-    fn blocks(&self) -> bool {
-        matches!(self.decision.verdict, Verdict::Block(_))
-    }
-
     fn reason(&self) -> Option<Reason> {
         match self.decision.verdict {
             Verdict::None => None,
             Verdict::Allow(reason) | Verdict::Block(reason) => Some(reason),
         }
     }
+
+    fn would_block(&self) -> bool {
+        matches!(self.decision.verdict, Verdict::Block(_)) && self.decision.lifted
+    }
+
+    /// Returns whether the sinkhole answers, a name that is not ours.
+    fn blocks(&self) -> bool {
+        matches!(self.decision.verdict, Verdict::Block(_)) && !self.decision.lifted
+    }
+}
+
+/// What decides on a query, as the resolver would walk it.
+struct Ruling {
+    local: bool,
+    alias: Option<WhyAlias>,
+    judgement: Judgement,
 }
 
 fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     let (name, query_type) = asked(params)?;
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = match &params.device {
-        Some(text) => Some(find_device(text, &snapshot.devices, identify)?),
+        Some(text) => Some(app.find_device(text, &snapshot)?),
         None => None,
     };
     let policy = snapshot.policy(device.map(|device| device.id));
     let past = past_events(app, &name, device)?;
-    let own = judge(&snapshot, policy, name.clone());
-    let local = is_local(app, &snapshot, &name);
-    let alias = past.iter().find_map(|entry| alias_of(entry, &snapshot, policy));
-    let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
-    let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
-    let blocked = deciding.blocks() && !deciding.decision.lifted && !local;
-    let company = company_row(&snapshot, deciding).or_else(|| company_row(&snapshot, &own));
-    let listed = own.found.union(deciding.found);
-    let tracking = !listed.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
+    let zones = &snapshot.in_force.zones;
+    let local = is_ours(zones, &app.parts.upstreams, name.as_ref(), query_type);
+    let Ruling { local, alias, judgement } = rule(&snapshot, policy, &name, (local, &past));
+    let blocked = judgement.blocks() && !local;
+    let company = company_row(&snapshot, &judgement)
+        .or_else(|| company_row(&snapshot, &judge(&snapshot, policy, name.clone())));
+    let tracking = !judgement.found.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
         || company.as_ref().is_some_and(|row| row.tier.is_tracking());
     let last = past.into_iter().next().map(|entry| EntryViews::of(app).show(entry, &snapshot));
     Ok(Why {
@@ -70,17 +80,42 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
         query_type,
         device: device.map(|device| snapshot.brief(device)),
         outcome: if blocked { Outcome::Blocked } else { Outcome::Allowed },
-        would_block: deciding.blocks() && deciding.decision.lifted && !local,
+        would_block: judgement.would_block() && !local,
         paused_until: policy.paused_until(snapshot.now).map(seconds),
         level: policy.level(),
-        alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
-        decided_by: decided_by(&snapshot, deciding).filter(|_| !local),
-        lists: matches(&snapshot, policy, deciding),
+        alias,
+        decided_by: decided_by(&snapshot, &judgement).filter(|_| !local),
+        lists: matches(&snapshot, policy, &judgement),
         company,
         tracking,
-        answer: expected(&snapshot, policy, deciding, (query_type, blocked, local)),
+        answer: expected(&snapshot, policy, &judgement, (query_type, local)),
         last,
     })
+}
+
+/// Walks the steps of `resolver`: names of ours, rules, canaries, what the answer leads to.
+fn rule(
+    snapshot: &Snapshot,
+    policy: &DevicePolicy,
+    name: &DomainName,
+    (local, past): (bool, &[Entry]),
+) -> Ruling {
+    let mut judgement = judge(snapshot, policy, name.clone());
+    if local {
+        return Ruling { local, alias: None, judgement };
+    }
+    let allowed = matches!(judgement.decision.verdict, Verdict::Allow(_));
+    if is_canary(name.as_ref()) && !allowed && !judgement.blocks() {
+        let verdict = Verdict::Block(Reason::Canary);
+        judgement.decision = Decision { verdict, lifted: false, own: false };
+        return Ruling { local, alias: None, judgement };
+    }
+    let undecided = judgement.decision.verdict == Verdict::None;
+    let mut aliases = past.iter().filter_map(|entry| alias_of(entry, snapshot, policy));
+    match aliases.next().filter(|_| undecided) {
+        Some((alias, judgement)) => Ruling { local, alias: Some(alias), judgement },
+        None => Ruling { local, alias: None, judgement },
+    }
 }
 
 fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument> {
@@ -127,12 +162,6 @@ fn alias_of(
     judgement.reason().map(|_| (alias, judgement))
 }
 
-fn is_local(app: &App, snapshot: &Snapshot, name: &DomainName) -> bool {
-    let zones = &snapshot.in_force.zones;
-    zones.is_always_ours(name.as_ref())
-        || (zones.is_ours(name.as_ref()) && !app.parts.upstreams.is_forwarded(name.as_ref()))
-}
-
 fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
     let row = |list| {
         let explained = snapshot.in_force.ruleset.explain(judgement.name.as_ref());
@@ -162,14 +191,12 @@ fn matches(snapshot: &Snapshot, policy: &DevicePolicy, judgement: &Judgement) ->
     let mut matches: Vec<ListMatch> = Vec::new();
     for Explained { list, rule, line } in snapshot.in_force.ruleset.explain(judgement.name.as_ref())
     {
-        let Some(name) = list_info(snapshot, list).map(|info| info.name.to_string()) else {
-            continue;
-        };
-        let binds = binding.contains(list);
+        let Some(info) = list_info(snapshot, list) else { continue };
+        let (name, kind, binds) = (info.name.to_string(), info.kind, binding.contains(list));
         // A list and the part of it that `basic` has go by one name.
         match matches.iter_mut().find(|known| known.list == name) {
             Some(known) => known.binds |= binds,
-            None => matches.push(ListMatch { list: name, rule, line, binds }),
+            None => matches.push(ListMatch { list: name, kind, rule, line, binds }),
         }
     }
     matches
@@ -196,11 +223,11 @@ fn expected(
     snapshot: &Snapshot,
     policy: &DevicePolicy,
     judgement: &Judgement,
-    (query_type, blocked, local): (RecordType, bool, bool),
+    (query_type, local): (RecordType, bool),
 ) -> Expected {
     match judgement.reason() {
         _ if local => Expected::Local,
-        _ if !blocked => Expected::Upstream,
+        _ if !judgement.blocks() => Expected::Upstream,
         reason => {
             let mode = match reason {
                 Some(Reason::Canary) => &BlockingMode::NxDomain,
