@@ -3,6 +3,7 @@
 mod aliases;
 mod blocking;
 mod cache;
+mod encrypted;
 mod local;
 mod malformed;
 mod policy;
