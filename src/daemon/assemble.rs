@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::reload::Reloader;
 use super::{GRACE, StartError, folder};
@@ -104,14 +105,15 @@ impl Daemon {
     /// Closes the doors, lets queries in flight end, writes what was recorded.
     pub fn stop(self) {
         drop(self.watching);
+        let end = Instant::now() + GRACE;
+        let (stop, served) = self.api;
+        // An API that has ended by itself needs no telling.
+        let _ = stop.send(());
         let serving = self.doors.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(serving) = serving {
             serving.stop(GRACE);
         }
-        let (stop, served) = self.api;
-        // An API that has ended by itself needs no telling.
-        let _ = stop.send(());
-        let closed = self.runtime.block_on(async { tokio::time::timeout(GRACE, served).await });
+        let closed = self.runtime.block_on(async { timeout_at(end, served).await });
         if let Ok(Ok(Err(error))) = closed {
             tracing::warn!("{}: {error}", self.socket.display());
         }

@@ -73,7 +73,7 @@ impl Parts {
             return ending;
         }
         let question = asked.question();
-        let (answer, answered_by, forwarded, keep) =
+        let (mut answer, mut answered_by, forwarded, keep) =
             match self.upstreams.ask(question.clone()).await {
                 Ok(answer) => {
                     let by = AnsweredBy::Upstream(answer.upstream);
@@ -84,9 +84,11 @@ impl Parts {
                     (Arc::new(failed(&question, failure)), AnsweredBy::Nobody, false, keep)
                 }
             };
-        let Some(inspection) = inspection(asked, &answer, forwarded) else {
-            return too_many_targets(asked, out);
-        };
+        let inspection = inspection(asked, &answer, forwarded).unwrap_or_else(|| {
+            answer = Arc::new(servfail(&question, OTHER, "the answer leads to too many names"));
+            answered_by = AnsweredBy::Nobody;
+            inspection(asked, &answer, false).expect("a failure leads nowhere")
+        });
         if keep {
             let entry = Entry {
                 question,
@@ -128,21 +130,17 @@ fn inspection(
     Inspection::of(answer, generation, forwarded, |name| asked.classify(name)).map(Arc::new)
 }
 
-fn too_many_targets(asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
-    let text = &["the answer leads to too many names"];
-    let limit = asked.arrival.limit(asked.query);
-    replies::fail(asked.query, limit, ExtendedError { code: OTHER, text }, out);
-    Ending::failed()
-}
-
-/// Makes the answer of a failure, so that it is cached and given like any other (RFC 9520).
-fn failed(question: &Question, failure: Failure) -> StoredAnswer {
-    let code = match failure {
+fn failed(question: &Question, why: Failure) -> StoredAnswer {
+    let code = match why {
         Failure::NoReachableAuthority => NO_REACHABLE_AUTHORITY,
         Failure::NetworkError => NETWORK_ERROR,
         Failure::Overloaded => OTHER,
     };
-    let text = failure.to_string();
+    servfail(question, code, &why.to_string())
+}
+
+/// Makes the answer of a failure, so that it is cached and given like any other (RFC 9520).
+fn servfail(question: &Question, code: u16, text: &str) -> StoredAnswer {
     let flags = flags::RESPONSE | flags::RECURSION_AVAILABLE | ResponseCode::SERVFAIL.0;
     let mut octets = vec![0, 0];
     octets.extend(flags.to_be_bytes());

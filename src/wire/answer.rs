@@ -200,11 +200,15 @@ impl<'m, 'p> Cleaner<'m, 'p> {
         let ttl_places = kept.iter().filter_map(|record| u16::try_from(record.data_start - 6).ok());
         let (code, errors) = self.extended();
         let found = self.found(kept);
+        let negative = code == ResponseCode::NXDOMAIN || code == ResponseCode::NOERROR && !found;
+        if negative {
+            shorten_soa(kept, &mut octets);
+        }
         StoredAnswer {
             ttl_places: ttl_places.collect(),
             question_end: self.message.question_end() as u16,
             ttl: self.lifetime(kept, code, found),
-            negative: code == ResponseCode::NXDOMAIN || code == ResponseCode::NOERROR && !found,
+            negative,
             octets,
             code,
             errors,
@@ -269,6 +273,18 @@ impl<'m, 'p> Cleaner<'m, 'p> {
         };
         let upper = (opt.ttl >> 24) as u16;
         (ResponseCode(upper << 4 | code.0), read_errors(opt.data()))
+    }
+}
+
+/// Gives the SOA of a negative answer the TTL for which that answer holds (RFC 2308, section 5).
+///
+/// It is that which counts down: a minimum beside a longer TTL would begin anew at each client.
+fn shorten_soa(kept: &[RecordView<'_>], octets: &mut [u8]) {
+    for record in kept.iter().filter(|record| record.section == Section::Authority) {
+        let place = record.data_start - 6..record.data_start - 2;
+        if let (Some(ttl), Some(place)) = (record.negative_ttl(), octets.get_mut(place)) {
+            place.copy_from_slice(&ttl.to_be_bytes());
+        }
     }
 }
 
@@ -466,6 +482,23 @@ mod tests {
         assert_eq!(ttl(0x8182, soa(b"\x02ex\0", 300, 60)), None, "SERVFAIL");
         assert_eq!(take(NXDOMAIN, [&[], &[], &[]]).ttl(), None);
         assert!(take(NXDOMAIN, [&[], &[], &[]]).is_negative());
+    }
+
+    #[test]
+    fn the_soa_of_a_negative_answer_is_sent_with_the_time_that_is_left() {
+        let sent = |answers: &[Vec<u8>], age| {
+            let stored = take(NOERROR, [answers, &[soa(b"\x02ex\0", 300, 60)], &[]]);
+            let out = write(&stored, &query(0, None), age, u32::MAX, 512);
+            let message = Message::parse(&out).expect("a reply");
+            message.records().last().map(|record| (record.record_type.0, record.ttl))
+        };
+        assert_eq!(sent(&[], 0), Some((SOA, 60)), "not 300: the minimum counts");
+        assert_eq!(sent(&[], 45), Some((SOA, 15)));
+        assert_eq!(
+            sent(&[address(WWW, 30)], 0),
+            Some((SOA, 300)),
+            "beside an answer it is as given"
+        );
     }
 
     #[test]

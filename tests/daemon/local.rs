@@ -2,7 +2,7 @@
 
 use hickory_proto::op::ResponseCode;
 
-use crate::support::{FakeUpstream, Setup, address, ask};
+use crate::support::{FakeUpstream, Setup, Wanted, address, ask, ask_from_anywhere, ask_tcp};
 
 #[test]
 fn special_names_are_answered_here() {
@@ -74,7 +74,8 @@ fn a_zone_file_is_served() {
 fn a_forwarded_zone_beats_the_special_use_default_and_stays_inside() {
     let public = FakeUpstream::for_any_name();
     let lan = FakeUpstream::with(
-        "nas.local. 300 A 192.168.1.4\n4.1.168.192.in-addr.arpa. 300 PTR nas.local.",
+        "nas.local. 300 A 192.168.1.4\n4.1.168.192.in-addr.arpa. 300 PTR nas.local.\n\
+         _ldap._tcp.dc._msdcs.corp.local. 300 SRV 0 100 389 dc1.corp.local.",
     );
     let mut setup = Setup::forwarding_to(&public);
     for zone in ["local", "192.168.1.0/24", "fritz.box"] {
@@ -86,7 +87,28 @@ fn a_forwarded_zone_beats_the_special_use_default_and_stays_inside() {
     let nas = ask(daemon.dns(), "nas.local", "A");
     assert_eq!(nas.addresses(), [address("192.168.1.4")], "private is right here");
     assert_eq!(ask(daemon.dns(), "4.1.168.192.in-addr.arpa", "PTR").message.answers.len(), 1);
+    let controller = ask(daemon.dns(), "_ldap._tcp.dc._msdcs.corp.local", "SRV");
+    assert_eq!(controller.message.answers.len(), 1, "Active Directory");
     drop(lan);
     assert_eq!(ask(daemon.dns(), "box.fritz.box", "A").code(), ResponseCode::ServFail);
     assert!(public.names_asked().is_empty(), "never tried elsewhere");
+}
+
+#[test]
+fn our_name_is_the_address_that_was_asked_in_both_families() {
+    let upstream = FakeUpstream::for_any_name();
+    let mut setup = Setup::forwarding_to(&upstream);
+    setup.config = setup.config.replace("\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"[::1]:0\"");
+    let daemon = setup.start();
+    let [v4, v6] = daemon.dns_addresses()[..] else { panic!("two listeners") };
+    for (server, has, has_not) in [(v4, "A", "AAAA"), (v6, "AAAA", "A")] {
+        let wanted = |query_type| Wanted::new("deadpixel.internal", query_type);
+        let over_udp = ask_from_anywhere(server, &wanted(has));
+        assert_eq!(over_udp.addresses(), [server.ip()]);
+        assert_eq!(ask_tcp(server, &wanted(has)).addresses(), [server.ip()]);
+        let other = ask_from_anywhere(server, &wanted(has_not));
+        assert!(other.code() == ResponseCode::NoError && other.has_soa(), "{server}");
+        let pixel = ask_from_anywhere(server, &Wanted::new("analytics.tiktok.com", "A"));
+        assert!(pixel.is_null_address(), "{server}");
+    }
 }

@@ -4,6 +4,7 @@ mod aliases;
 mod blocking;
 mod cache;
 mod commands;
+mod encrypted;
 mod faults;
 mod local;
 mod malformed;

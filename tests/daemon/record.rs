@@ -1,9 +1,11 @@
 //! Every query becomes one event: attempts, who, log, retention, forgetting.
 
+use std::time::Duration;
+
 use deadpixel::clock::Clock;
 use serde_json::Value;
 
-use crate::support::{FakeUpstream, Setup, TestDaemon};
+use crate::support::{FakeUpstream, Mood, Setup, TestDaemon, ask};
 
 const PIXEL: &str = "analytics.tiktok.com";
 const SECOND: u64 = 1_000_000;
@@ -68,6 +70,65 @@ fn an_event_tells_lists_reason_alias_and_company() {
     assert_eq!(lists, ["trackers", "ban-bytedance", "ban-tiktok"], "all that match, on or off");
     assert_eq!(pixel["reason"], "list trackers");
     assert_eq!(pixel["tracking"], true);
+}
+
+#[test]
+fn every_outcome_has_its_event_with_who_answered_and_how() {
+    let upstream = FakeUpstream::for_any_name();
+    let daemon = Setup::forwarding_to(&upstream).start();
+    let mut client = daemon.client(2);
+    let url = upstream.url();
+    client.ask("www.example.com", "A"); // The first query of an address binds it, which takes time.
+    let mut event = |name: &str, query_type: &str| {
+        client.ask(name, query_type);
+        let entry = entries(&daemon, &["-n", "1"]).swap_remove(0);
+        assert_eq!((&entry["name"], &entry["client"]), (&name.into(), &"127.0.0.2".into()));
+        let text = |field: &str| entry[field].as_str().unwrap_or("-").to_string();
+        let told = ["outcome", "answered_by", "response_code", "reason"].map(text);
+        (told, entry["attempt"] == true, entry["duration_micros"].as_u64() > Some(0))
+    };
+    let told = |words: [&str; 4]| words.map(String::from);
+    let sunk = told(["blocked", "sinkhole", "NOERROR", "list trackers"]);
+    assert_eq!(event(PIXEL, "A"), (sunk.clone(), true, false), "an attempt opens");
+    assert_eq!(event(PIXEL, "HTTPS"), (sunk, false, false), "and takes in what follows");
+    let forwarded = told(["allowed", &url, "NOERROR", "-"]);
+    assert_eq!(event("www.example.org", "A"), (forwarded, false, true));
+    let cached = told(["allowed", "cache", "NOERROR", "-"]);
+    assert_eq!(event("www.example.org", "A"), (cached, false, false));
+    let local = told(["allowed", "local", "NXDOMAIN", "-"]);
+    assert_eq!(event("x.invalid", "A"), (local, false, true));
+    let canary = told(["blocked", "sinkhole", "NXDOMAIN", "canary"]);
+    assert_eq!(event("use-application-dns.net", "A"), (canary, false, false));
+    upstream.set_mood(Mood::Failing);
+    let failing = told(["failed", &url, "SERVFAIL", "-"]);
+    assert_eq!(event("bad.example.org", "A"), (failing, false, true));
+    upstream.set_mood(Mood::Silent);
+    let dead = told(["failed", "nobody", "SERVFAIL", "-"]);
+    assert_eq!(event("dead.example.org", "A"), (dead, false, true));
+}
+
+#[test]
+fn queries_in_flight_at_the_end_are_answered_and_recorded() {
+    let upstream = FakeUpstream::for_any_name();
+    upstream.set_mood(Mood::Silent);
+    let clock = Clock::system();
+    let daemon = Setup::forwarding_to(&upstream).start();
+    let address = daemon.dns();
+    let asking: Vec<_> = (0..8)
+        .map(|n| std::thread::spawn(move || ask(address, &format!("n{n}.example.org"), "A")))
+        .collect();
+    while upstream.names_asked().len() < asking.len() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let stopping = std::thread::spawn(move || daemon.restart(&clock));
+    std::thread::sleep(Duration::from_millis(100));
+    upstream.set_mood(Mood::Well);
+    for (n, client) in asking.into_iter().enumerate() {
+        let reply = client.join().expect("no panic");
+        assert_eq!(reply.addresses(), [FakeUpstream::address_of(&format!("n{n}.example.org"))]);
+    }
+    let daemon = stopping.join().expect("no panic");
+    assert_eq!(entries(&daemon, &[]).len(), 8);
 }
 
 #[test]

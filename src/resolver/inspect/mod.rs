@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{DomainName, ListMask, NameRef, Reason, Verdict};
+use crate::model::{DomainName, ListMask, NameRef, Reason, RecordType, Verdict};
 use crate::policy::Decision;
 use crate::wire::{Message, Section, StoredAnswer};
 
 use super::replies::{BLOCKED, CENSORED, FILTERED};
 
-/// Most different names that one answer may lead to; no honest answer comes near.
+/// Most different names that one answer may lead to, and most aliases on the way; no honest answer
+/// comes near (`reliability.md`, section 6).
 const MAX_TARGETS: usize = 64;
+const MAX_ALIASES: usize = 16;
 
 /// What an answer leads to, matched against all lists of one generation.
 ///
@@ -55,6 +57,7 @@ impl Inspection {
     ) -> Option<Inspection> {
         let message = Message::parse(answer.octets()).ok()?;
         let mut targets: Vec<Target> = Vec::new();
+        let mut aliases = 0;
         let mut private = false;
         let mut blocked_upstream =
             answer.extended_errors().any(|code| matches!(code, BLOCKED | CENSORED | FILTERED));
@@ -63,6 +66,7 @@ impl Inspection {
             if let Some(name) = record.target().filter(fresh) {
                 let (lists, tracking) = classify(name.as_ref());
                 targets.push(Target { name, lists, tracking });
+                aliases += usize::from(record.record_type == RecordType::CNAME);
             }
             let addresses = record.addresses();
             private |= addresses.iter().any(|&address| is_private(address));
@@ -70,7 +74,7 @@ impl Inspection {
         }
         let targets = targets.into();
         let found = Inspection { generation, targets, forwarded, private, blocked_upstream };
-        (found.targets.len() <= MAX_TARGETS).then_some(found)
+        (found.targets.len() <= MAX_TARGETS && aliases <= MAX_ALIASES).then_some(found)
     }
 
     /// Returns the generation of lists it was made under.

@@ -200,3 +200,17 @@ fn an_answer_that_leads_everywhere_is_refused_whole() {
     assert_eq!(services(64).expect("an inspection").targets().len(), 64);
     assert!(services(65).is_none());
 }
+
+#[test]
+fn sixteen_aliases_are_followed_and_seventeen_are_refused() {
+    let chained = |count: usize| {
+        let owner =
+            |n: usize| if n == 0 { "www.site.com.".into() } else { format!("n{n}.site.com.") };
+        let mut records: Vec<Record> =
+            (0..count).map(|n| alias(&owner(n), &owner(n + 1))).collect();
+        records.push(address(&owner(count), "198.51.100.1"));
+        inspect(&answer(Type::A, records, &[]), false)
+    };
+    assert_eq!(chained(16).expect("an inspection").targets().len(), 16);
+    assert!(chained(17).is_none());
+}

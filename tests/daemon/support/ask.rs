@@ -99,6 +99,18 @@ impl Client {
     }
 }
 
+/// Asks once over UDP from whatever address the system gives, in the server's family.
+pub fn ask_from_anywhere(server: SocketAddr, wanted: &Wanted) -> Reply {
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).expect("a port");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.connect(server).expect("loopback");
+    socket.send(&wanted.packet()).expect("sent");
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).expect("a reply");
+    Reply::read(&buffer[..length])
+}
+
 /// Asks once over UDP from 127.0.0.1.
 pub fn ask(server: SocketAddr, name: &str, query_type: &str) -> Reply {
     Client::new(1, server).ask(name, query_type)

@@ -1,11 +1,13 @@
 //! The tests' own vocabulary: a real daemon, a real upstream on loopback, real clients.
 
 mod ask;
+mod encrypted;
 mod replies;
 mod test_daemon;
 mod upstream;
 
-pub use ask::{Client, Wanted, ask, ask_tcp};
+pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp};
+pub use encrypted::{EncryptedUpstream, Identity};
 pub use replies::Reply;
 pub use test_daemon::{Setup, TestDaemon};
 pub use upstream::{FakeUpstream, Mood};

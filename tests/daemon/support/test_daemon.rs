@@ -88,7 +88,11 @@ impl TestDaemon {
     }
 
     pub fn dns(&self) -> SocketAddr {
-        self.daemon.as_ref().expect("it runs").dns_addresses()[0]
+        self.dns_addresses()[0]
+    }
+
+    pub fn dns_addresses(&self) -> Vec<SocketAddr> {
+        self.daemon.as_ref().expect("it runs").dns_addresses().to_vec()
     }
 
     /// Returns a client on 127.0.0.`last_octet`.

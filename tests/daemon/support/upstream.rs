@@ -85,6 +85,11 @@ impl FakeUpstream {
         Ipv4Addr::from(0x5000_0000 | hasher.finish() as u32 & 0x00ff_ffff)
     }
 
+    /// Returns where it listens, UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns its line in config.toml.
     pub fn url(&self) -> String {
         format!("udp://{}", self.address)
