@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::{HashSeed, ListId, ListKind, MAX_LISTS, NameHashes};
 
-use super::{
-    Form, Index, LineTable, ListInfo, NameRules, Pattern, PatternRule, Patterns, Rule, Ruleset,
-};
+use super::{Form, Index, LineTable, ListInfo, NameRules, Pattern, PatternDrafts, Rule, Ruleset};
 
 /// One list to compile.
 pub struct ListInput<'r> {
@@ -37,7 +35,7 @@ pub struct Compiler {
     seed: HashSeed,
     lists: Vec<ListInfo>,
     entries: Vec<Entry>,
-    patterns: Vec<PatternRule>,
+    patterns: PatternDrafts,
     lines: Vec<LineTable>,
 }
 
@@ -99,7 +97,7 @@ impl Compiler {
             lists: self.lists.into_boxed_slice(),
             index: Index::build(&pairs),
             names: names.into_boxed_slice(),
-            patterns: Patterns::build(self.patterns),
+            patterns: self.patterns.finish(),
             lines: self.lines.into_boxed_slice(),
         }
     }
@@ -118,13 +116,8 @@ impl Compiler {
         let Pattern::Regex(text) = &rule.pattern else {
             return None;
         };
-        match PatternRule::new(text, list, rule.effect, rule.line) {
-            Ok(pattern) => {
-                self.patterns.push(pattern);
-                None
-            }
-            Err(why) => Some(RefusedRule { line: rule.line, text: text.clone(), why }),
-        }
+        let why = self.patterns.add(text, list, rule.effect, rule.line).err()?;
+        Some(RefusedRule { line: rule.line, text: text.clone(), why })
     }
 }
 

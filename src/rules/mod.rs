@@ -15,7 +15,7 @@ mod tests;
 
 use index::Index;
 use line_table::LineTable;
-use patterns::{PatternRule, Patterns};
+use patterns::{PatternDrafts, Patterns};
 use said::{Form, NameRules, Said};
 
 pub use compile::{Compiler, ListInput, RefusedRule, TooManyLists, compile};

@@ -1,5 +1,6 @@
 //! The regular expressions of all lists, held against the presentation form of a name.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -14,56 +15,79 @@ const EXPRESSION_LIMIT: usize = 1 << 20;
 /// Largest automaton of all expressions together; without it each is tried alone.
 const SET_LIMIT: usize = 64 << 20;
 
-/// One regular expression of a list.
-pub struct PatternRule {
-    expression: Regex,
+/// Expressions of which a search remembers whether they match: more than the lists share.
+const REMEMBERED: usize = u64::BITS as usize;
+
+/// What a list makes of an expression.
+struct PatternRule {
+    /// The place of the expression.
+    expression: usize,
     list: ListId,
     effect: Effect,
     line: u32,
 }
 
+/// Regular expressions being taken in, list after list; each is compiled once.
+#[derive(Default)]
+pub struct PatternDrafts {
+    places: HashMap<Box<str>, usize>,
+    expressions: Vec<Regex>,
+    rules: Vec<PatternRule>,
+}
+
 /// All regular expressions; one look at `any` tells whether one of them matches.
 pub struct Patterns {
     any: Option<RegexSet>,
+    expressions: Box<[Regex]>,
     rules: Box<[PatternRule]>,
     lists: ListMask,
 }
 
-impl PatternRule {
-    /// Compiles an expression; the error says what is wrong with it.
-    pub fn new(text: &str, list: ListId, effect: Effect, line: u32) -> Result<Self, String> {
-        let expression = RegexBuilder::new(text)
-            .unicode(false)
-            .size_limit(EXPRESSION_LIMIT)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(PatternRule { expression, list, effect, line })
-    }
-
-    /// Returns the expression as it was written.
-    pub fn text(&self) -> &str {
-        self.expression.as_str()
-    }
-
-    /// Returns its line in the list.
-    pub fn line(&self) -> u32 {
-        self.line
-    }
+/// What is known of the first expressions during a search.
+#[derive(Default)]
+struct Tried {
+    known: u64,
+    matching: u64,
 }
 
-impl Patterns {
-    /// Takes the rules together.
-    pub fn build(rules: Vec<PatternRule>) -> Patterns {
-        let any = RegexSetBuilder::new(rules.iter().map(PatternRule::text))
+impl PatternDrafts {
+    /// Takes an expression of a list in; the error says what is wrong with it.
+    pub fn add(
+        &mut self,
+        text: &str,
+        list: ListId,
+        effect: Effect,
+        line: u32,
+    ) -> Result<(), String> {
+        let expression = match self.places.get(text) {
+            Some(&place) => place,
+            None => {
+                let mut builder = RegexBuilder::new(text);
+                let built = builder.unicode(false).size_limit(EXPRESSION_LIMIT).build();
+                self.expressions.push(built.map_err(|error| error.to_string())?);
+                self.places.insert(text.into(), self.places.len());
+                self.places.len() - 1
+            }
+        };
+        self.rules.push(PatternRule { expression, list, effect, line });
+        Ok(())
+    }
+
+    /// Takes the expressions together.
+    pub fn finish(self) -> Patterns {
+        let any = RegexSetBuilder::new(self.expressions.iter().map(Regex::as_str))
             .unicode(false)
             .size_limit(SET_LIMIT)
             .build()
             .ok();
-        let lists = rules.iter().map(|rule| rule.list).collect();
-        Patterns { any, rules: rules.into_boxed_slice(), lists }
+        let lists = self.rules.iter().map(|rule| rule.list).collect();
+        let (expressions, rules) = (self.expressions.into(), self.rules.into());
+        Patterns { any, expressions, rules, lists }
     }
+}
 
-    /// Returns what the expressions of lists that are still `open` say of a name.
+impl Patterns {
+    /// Returns what the expressions of lists that are not `decided` say of a name.
     pub fn find(&self, name: NameRef<'_>, decided: ListMask) -> Said {
         let mut said = Said::default();
         if self.lists.difference(decided).is_empty() {
@@ -73,9 +97,11 @@ impl Patterns {
         if self.any.as_ref().is_some_and(|any| !any.is_match(text.octets())) {
             return said;
         }
-        for rule in self.rules.iter().filter(|rule| rule.matches(&text)) {
+        let mut tried = Tried::default();
+        for rule in &self.rules {
             // A list's patterns have no order of length: the first that matches speaks.
-            if said.block.union(said.hole).contains(rule.list) {
+            let heard = decided.union(said.block).union(said.hole).contains(rule.list);
+            if heard || !tried.matches(rule.expression, || self.matches(rule, &text)) {
                 continue;
             }
             match rule.effect {
@@ -86,16 +112,32 @@ impl Patterns {
         said
     }
 
-    /// Returns the expression that speaks for a list on a name.
-    pub fn speaker(&self, name: NameRef<'_>, list: ListId) -> Option<&PatternRule> {
+    /// Returns the expression that speaks for a list on a name, and its line.
+    pub fn speaker(&self, name: NameRef<'_>, list: ListId) -> Option<(&str, u32)> {
         let text = Presentation::of(name);
-        self.rules.iter().filter(|rule| rule.list == list).find(|rule| rule.matches(&text))
+        let mut rules = self.rules.iter().filter(|rule| rule.list == list);
+        let rule = rules.find(|rule| self.matches(rule, &text))?;
+        Some((self.expressions.get(rule.expression)?.as_str(), rule.line))
+    }
+
+    fn matches(&self, rule: &PatternRule, text: &Presentation) -> bool {
+        let expression = self.expressions.get(rule.expression);
+        expression.is_some_and(|expression| expression.is_match(text.octets()))
     }
 }
 
-impl PatternRule {
-    fn matches(&self, text: &Presentation) -> bool {
-        self.expression.is_match(text.octets())
+impl Tried {
+    /// Returns whether an expression matches; `tells` is asked once of each that is remembered.
+    fn matches(&mut self, expression: usize, tells: impl FnOnce() -> bool) -> bool {
+        if expression >= REMEMBERED {
+            return tells();
+        }
+        let place = 1 << expression;
+        if self.known & place == 0 {
+            self.known |= place;
+            self.matching |= if tells() { place } else { 0 };
+        }
+        self.matching & place != 0
     }
 }
 
@@ -154,10 +196,11 @@ mod tests {
     const LISTS: [ListId; 3] = [ListId(0), ListId(1), ListId(2)];
 
     fn patterns(rules: &[(&str, ListId, Effect)]) -> Patterns {
-        let compile = |(line, rule): (usize, &(&str, ListId, Effect))| {
-            PatternRule::new(rule.0, rule.1, rule.2, line as u32 + 1).expect("an expression")
-        };
-        Patterns::build(rules.iter().enumerate().map(compile).collect())
+        let mut drafts = PatternDrafts::default();
+        for (line, &(text, list, effect)) in (1..).zip(rules) {
+            drafts.add(text, list, effect, line).expect("an expression");
+        }
+        drafts.finish()
     }
 
     fn name(text: &str) -> DomainName {
@@ -177,7 +220,22 @@ mod tests {
         assert_eq!(said.block.iter().collect::<Vec<_>>(), [LISTS[0]]);
         assert_eq!(said.hole.iter().collect::<Vec<_>>(), [LISTS[1]]);
         let speaker = patterns.speaker(name("a.x").as_ref(), LISTS[0]).expect("it blocks");
-        assert_eq!((speaker.text(), speaker.line()), ("x$", 2));
+        assert_eq!(speaker, ("x$", 2));
+        assert_eq!(patterns.expressions.len(), 3, "each is compiled once");
+    }
+
+    #[test]
+    fn more_expressions_than_are_remembered_all_count() {
+        let texts: Vec<String> = (0..REMEMBERED + 9).map(|n| format!("^a{n}$")).collect();
+        let rules: Vec<(&str, ListId, Effect)> = LISTS
+            .iter()
+            .flat_map(|&list| texts.iter().map(move |text| (text.as_str(), list, Effect::Block)))
+            .collect();
+        let patterns = patterns(&rules);
+        for n in [0, 1, REMEMBERED - 1, REMEMBERED, REMEMBERED + 8] {
+            let said = patterns.find(name(&format!("a{n}")).as_ref(), ListMask::EMPTY);
+            assert_eq!(said.block.iter().collect::<Vec<_>>(), LISTS, "{n}");
+        }
     }
 
     #[test]
@@ -217,7 +275,7 @@ mod tests {
     #[test]
     fn expressions_that_are_wrong_or_too_large_are_told() {
         for text in ["(", "a{1000}{1000}", r"(a)\1"] {
-            let refused = PatternRule::new(text, LISTS[0], Effect::Block, 1).err();
+            let refused = PatternDrafts::default().add(text, LISTS[0], Effect::Block, 1).err();
             assert!(refused.is_some_and(|why| !why.is_empty()), "{text}");
         }
     }

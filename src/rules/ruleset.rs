@@ -134,7 +134,7 @@ impl Ruleset {
             }
             Step::Patterns => {
                 let rule = self.patterns.speaker(name, list);
-                rule.map(|rule| (rule.text().into(), Some(rule.line())))
+                rule.map(|(text, line)| (text.into(), Some(line)))
             }
         };
         let (rule, line) = told.expect("a list matches by a rule");
