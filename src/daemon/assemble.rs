@@ -12,7 +12,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reload::Reloader;
 use super::{GRACE, StartError, folder};
-use crate::api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
@@ -242,7 +241,7 @@ fn http_parts(
         resolver: parts.resolver.clone(),
         counts: Arc::new(move || {
             let doors = for_counts.lock().unwrap_or_else(PoisonError::into_inner);
-            shown(doors.as_ref().map(Serving::counts).unwrap_or_default())
+            doors.as_ref().map(Serving::counts).unwrap_or_default()
         }),
         started: parts.clock.now(),
         clock: parts.clock.clone(),
@@ -254,20 +253,6 @@ fn http_parts(
             notices.extend(for_notices.notice());
             notices
         }),
-    }
-}
-
-/// Turns the doors' counts into what the API shows of them.
-fn shown(counts: dns_server::Counts) -> api::Counts {
-    api::Counts {
-        udp: counts.udp,
-        tcp: counts.tcp,
-        refused_clients: counts.refused_clients,
-        malformed: counts.malformed,
-        shed: counts.shed,
-        connections_refused: counts.connections_refused,
-        connections: counts.connections,
-        unsent: counts.unsent,
     }
 }
 

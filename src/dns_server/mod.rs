@@ -32,6 +32,7 @@ use counters::Counters;
 use sockets::Doors;
 use worker::Worker;
 
+pub use crate::api::Counts;
 pub use settings::Settings;
 
 /// Sockets that are bound and not yet served.
@@ -49,27 +50,6 @@ pub struct BindError {
     pub transport: &'static str,
     /// What is wrong, who holds the port if that can be known, and the mend.
     pub why: String,
-}
-
-/// Counts since the start, for `status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Counts {
-    /// Replies over UDP.
-    pub udp: u64,
-    /// Replies over TCP.
-    pub tcp: u64,
-    /// Queries from addresses that are not served.
-    pub refused_clients: u64,
-    /// Packets that could not be read.
-    pub malformed: u64,
-    /// Queries shed because too many were in flight.
-    pub shed: u64,
-    /// Connections refused or closed because there were too many.
-    pub connections_refused: u64,
-    /// Connections open now.
-    pub connections: u64,
-    /// Of the replies, those that the kernel or the client did not take.
-    pub unsent: u64,
 }
 
 /// The doors, open; dropping it closes them without grace.

@@ -106,9 +106,9 @@ pub struct LogState {
 /// What came in at the doors since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Queries answered over UDP.
+    /// Replies over UDP, refusals and errors included.
     pub udp: u64,
-    /// Queries answered over TCP.
+    /// Replies over TCP.
     pub tcp: u64,
     /// Queries from addresses that are not served.
     pub refused_clients: u64,
