@@ -22,13 +22,20 @@ pub struct Args {
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
-    pub command: Command,
+    command: Option<Command>,
+}
+
+impl Args {
+    /// Returns what to do: without a word, the daemon runs.
+    pub fn wanted(&self) -> &Command {
+        self.command.as_ref().unwrap_or(&Command::Run)
+    }
 }
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// The daemon, in the foreground
+    /// The daemon, in the foreground; also without any command
     Run,
     /// One screen of how it fares
     Status,
@@ -313,7 +320,9 @@ mod tests {
 
     fn parse(line: &str) -> Result<Command, i32> {
         let words = std::iter::once("deadpixel").chain(line.split(' '));
-        Args::try_parse_from(words).map(|args| args.command).map_err(|error| error.exit_code())
+        Args::try_parse_from(words)
+            .map(|args| args.wanted().clone())
+            .map_err(|error| error.exit_code())
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn read(path: &Path) -> (Command, String, String) {
     let words = line.strip_prefix("$ ").expect("a prompt").split(' ');
     let args = Args::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
     let (view, expected) = rest.split_once(RULER).expect("a ruler");
-    (args.command, view.into(), expected.into())
+    (args.wanted().clone(), view.into(), expected.into())
 }
 
 fn printed(command: &Command, json: &str) -> String {

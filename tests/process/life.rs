@@ -22,6 +22,15 @@ fn it_blocks_with_no_network_and_sigterm_loses_nothing() {
 }
 
 #[test]
+fn without_a_command_the_daemon_runs() {
+    let folder = folder(CONFIG);
+    let process = Process::start_without_words(folder.path());
+    assert!(ask(process.address, "analytics.tiktok.com").ends_with(&[0, 4, 0, 0, 0, 0]));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[test]
 fn kill_loses_no_more_than_a_second() {
     let folder = folder(CONFIG);
     let process = Process::start(folder.path());

@@ -43,10 +43,20 @@ impl Process {
         format!("/proc/{}/root", self.child.id()).into()
     }
 
+    /// Starts it by its name alone, in the folder of its configuration.
+    pub fn start_without_words(folder: &Path) -> Process {
+        let mut command = Command::new(BINARY);
+        command.current_dir(folder);
+        Process::spawn(command)
+    }
+
     fn run(mut command: Command, folder: &Path) -> Process {
+        command.args(["run", "--config"]).arg(folder.join("config.toml"));
+        Process::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Process {
         let mut child = command
-            .args(["run", "--config"])
-            .arg(folder.join("config.toml"))
             .env("NO_COLOR", "1")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())

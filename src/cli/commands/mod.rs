@@ -38,7 +38,7 @@ use who::{company_row, gap_lines, outcome_line, sentence};
 /// Does what the arguments say.
 pub fn execute(args: Args) -> Result<(), Failure> {
     let config = args.config.as_deref();
-    match &args.command {
+    match args.wanted() {
         Command::Run => daemon::run(config).map_err(start_failure),
         Command::Config(command) => config::run(command, config, args.json),
         Command::Version => version(args.json),
@@ -55,7 +55,7 @@ pub fn execute(args: Args) -> Result<(), Failure> {
 }
 
 async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
-    match &args.command {
+    match args.wanted() {
         Command::Run | Command::Config(_) | Command::Version => Ok(()),
         Command::Status => status::run(session).await,
         Command::Who { device, all } => who::run(session, device.clone(), *all).await,
