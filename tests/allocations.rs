@@ -12,7 +12,7 @@ use deadpixel::devices::Devices;
 use deadpixel::lists::Lists;
 use deadpixel::policy_file::{self, PolicyFile};
 use deadpixel::query_log::{QueryLog, Recorder};
-use deadpixel::resolver::{Arrival, Begun, Resolver, Transport};
+use deadpixel::resolver::{Arrival, Begun, Handles, Resolver, Transport};
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
 use deadpixel::upstream::Upstreams;
 use deadpixel::wire::Query;
@@ -100,8 +100,11 @@ impl House {
         .unwrap_or_else(|error| panic!("{error}"));
         let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
         let bytes = config.upstream.cache_bytes;
-        let resolver =
-            Resolver::new(&config.resolver, devices, live, upstreams, bytes, clock.clone());
+        let resolver = Resolver::new(
+            &config.resolver,
+            bytes,
+            Handles { devices, live, upstreams, clock: clock.clone() },
+        );
         let recorder = log.recorder();
         let out = Vec::with_capacity(1_232);
         drop(inside);

@@ -21,7 +21,7 @@ use crate::lists::Lists;
 use crate::policy::LivePolicy;
 use crate::policy_file::{self, PolicyFile, Watching};
 use crate::query_log::QueryLog;
-use crate::resolver::Resolver;
+use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
 use crate::upstream::Upstreams;
 
@@ -152,14 +152,13 @@ impl Parts {
         .map_err(policy_error)?;
         let upstreams =
             Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Unusable)?;
-        let resolver = Resolver::new(
-            &config.resolver,
-            devices.clone(),
-            live.clone(),
-            upstreams.clone(),
-            config.upstream.cache_bytes,
-            clock.clone(),
-        );
+        let handles = Handles {
+            devices: devices.clone(),
+            live: live.clone(),
+            upstreams: upstreams.clone(),
+            clock: clock.clone(),
+        };
+        let resolver = Resolver::new(&config.resolver, config.upstream.cache_bytes, handles);
         Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver })
     }
 }

@@ -80,16 +80,22 @@ struct Parts {
     clock: Clock,
 }
 
+/// What the line works with.
+pub struct Handles {
+    /// Who is who.
+    pub devices: Devices,
+    /// What is in force.
+    pub live: LivePolicy,
+    /// Where queries are forwarded.
+    pub upstreams: Upstreams,
+    /// The clocks.
+    pub clock: Clock,
+}
+
 impl Resolver {
-    /// Puts the line together.
-    pub fn new(
-        settings: &Settings,
-        devices: Devices,
-        live: LivePolicy,
-        upstreams: Upstreams,
-        cache_bytes: usize,
-        clock: Clock,
-    ) -> Resolver {
+    /// Puts the line together, with a cache of at most `cache_bytes` octets.
+    pub fn new(settings: &Settings, cache_bytes: usize, handles: Handles) -> Resolver {
+        let Handles { devices, live, upstreams, clock } = handles;
         let cache = Cache::new(cache_bytes);
         let settings = settings.clone();
         Resolver(Arc::new(Parts { settings, devices, live, upstreams, cache, clock }))

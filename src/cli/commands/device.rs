@@ -5,8 +5,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use hyper::Method;
 
 use super::{
-    Column, DeviceCommand, Failure, Screen, Session, Style, Table, company_row, count, escape,
-    fields, level_title, outcome_line, plural, quote, rules_table,
+    DeviceCommand, Failure, Screen, Session, Style, company_table, count, escape, fields,
+    level_title, outcome_line, plural, quote, rules_table,
 };
 use crate::api::{Bound, Changed, DeviceChange, DeviceDetails, DeviceView, paths};
 use crate::model::LogDetail;
@@ -86,15 +86,7 @@ pub fn render(details: &DeviceDetails, screen: &Screen) -> String {
     let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&device.brief.name)));
     text.push_str(&fields(&lines, screen));
     if !details.companies.is_empty() {
-        let columns = &[
-            Column::text("COMPANY").least(14),
-            Column::text("PURPOSE").least(9),
-            Column::number("ATTEMPTS"),
-            Column::number("BLOCKED"),
-            Column::whole("LAST"),
-        ];
-        let mut table = Table::new(columns);
-        details.companies.iter().for_each(|row| table.push(company_row(row, screen)));
+        let table = company_table(&details.companies, screen);
         text.push_str(&format!("\n{}", table.render(screen)));
     }
     if !details.rules.is_empty() {

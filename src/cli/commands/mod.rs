@@ -33,7 +33,7 @@ use log::verdict;
 use log_follower::Follower;
 use rules::rules_table;
 use session::{Session, print};
-use who::{company_row, gap_lines, outcome_line, sentence};
+use who::{company_table, gap_lines, outcome_line, sentence};
 
 /// Does what the arguments say.
 pub fn execute(args: Args) -> Result<(), Failure> {

@@ -61,15 +61,7 @@ fn one(
         });
         return format!("{head}No tracking seen from {name} in 24 h. {last}\n");
     }
-    let columns = &[
-        Column::text("COMPANY").least(14),
-        Column::text("PURPOSE").least(9),
-        Column::number("ATTEMPTS"),
-        Column::number("BLOCKED"),
-        Column::whole("LAST"),
-    ];
-    let mut table = Table::new(columns);
-    rows.iter().for_each(|row| table.push(company_row(row, screen)));
+    let table = company_table(rows, screen);
     let total = tally_line(&who.total);
     let stricter = match (device.level, device.custom) {
         (Level::Strict, _) | (_, true) => String::new(),
@@ -102,9 +94,19 @@ fn everyone(who: &Who, (rows, more): (&[WhoRow], &str), screen: &Screen) -> Stri
     format!("{sentence}\n{outcome}\n{}{more}", table.render(screen))
 }
 
-/// Returns a row about a company, with a remark where something got through.
-pub fn company_row(who: &WhoRow, screen: &Screen) -> Row {
-    with_remark(Row::of(company_cells(who, screen)), who)
+/// Lays out who tracks one device: a row a company, with a remark where something got through.
+pub fn company_table(rows: &[WhoRow], screen: &Screen) -> Table {
+    let mut table = Table::new(&[
+        Column::text("COMPANY").least(14),
+        Column::text("PURPOSE").least(9),
+        Column::number("ATTEMPTS"),
+        Column::number("BLOCKED"),
+        Column::whole("LAST"),
+    ]);
+    for row in rows {
+        table.push(with_remark(Row::of(company_cells(row, screen)), row));
+    }
+    table
 }
 
 fn company_cells(who: &WhoRow, screen: &Screen) -> [Cell; 5] {
