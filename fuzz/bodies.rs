@@ -137,11 +137,13 @@ pub fn list(octets: &[u8]) {
             continue;
         };
         assert!(!read.rules.is_empty(), "a list without a rule is refused");
-        assert!(read.rules.iter().all(|rule| (1..=read.lines).contains(&rule.line)));
-        assert!(read.refused + read.boilerplate <= read.lines);
-        assert!(read.samples.len() <= usize::try_from(read.refused).expect("64 bits"));
-        for sample in &read.samples {
-            assert!((1..=read.lines).contains(&sample.line));
+        assert!(read.rules.iter().all(|rule| (1..=read.summary.lines).contains(&rule.line)));
+        assert!(read.summary.refused + read.summary.boilerplate <= read.summary.lines);
+        assert!(
+            read.summary.samples.len() <= usize::try_from(read.summary.refused).expect("64 bits")
+        );
+        for sample in &read.summary.samples {
+            assert!((1..=read.summary.lines).contains(&sample.line));
             assert!(sample.text.chars().count() <= 200, "{}", sample.text);
             assert!(!sample.text.contains(char::is_control), "{:?}", sample.text);
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::register::{BindingRow, DeviceRow, Register, Source};
-use super::{NamedDevice, OTHERS, Prefix};
-use crate::model::{BindingId, DeviceId, Grade};
+use super::{NamedDevice, OTHERS};
+use crate::model::{BindingId, DeviceId, Grade, Prefix};
 
 /// One way to find the number of a named device, best first.
 type Find<'a> = &'a dyn Fn(&NamedDevice) -> Option<DeviceId>;

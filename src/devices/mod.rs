@@ -1,12 +1,10 @@
 //! Who asks: addresses to devices, with bindings over time and their grades; no network.
 //!
-//! - `prefix`: addresses and prefixes
 //! - `register`: all devices and bindings, in memory
 //! - `configure`: what a new policy changes in the register
 //! - `store`: their rows in `state.db`
 
 mod configure;
-mod prefix;
 mod register;
 mod store;
 
@@ -17,11 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
-use crate::model::{BindingId, DeviceId, DeviceName, Grade, Moment};
+use crate::model::{BindingId, DeviceId, DeviceName, Grade, Moment, Prefix};
 use crate::storage::{Database, StorageError};
 use register::Register;
-
-pub use prefix::Prefix;
 
 /// Most addresses bound at once by having asked.
 pub const MAX_ADMITTED: usize = 65_536;

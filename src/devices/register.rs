@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::{Binding, Device, MAX_ADMITTED, OTHERS, Prefix};
+use super::{Binding, Device, MAX_ADMITTED, OTHERS};
 use crate::clock::Leaps;
-use crate::model::{BindingId, DeviceId, Grade, Moment};
+use crate::model::{BindingId, DeviceId, Grade, Moment, Prefix};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;

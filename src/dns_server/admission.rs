@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::devices::Prefix;
+use crate::model::Prefix;
 
 use super::interfaces::{Interface, on_link};
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use crate::devices::Prefix;
+use crate::model::Prefix;
 
 /// Shortest prefixes believed to be a link; a shorter one is a tunnel's way to say "everything".
 const SHORTEST_V4: u32 = 8;

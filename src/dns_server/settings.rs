@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::Prefix;
+use crate::model::Prefix;
 
 /// Most worker threads.
 const MAX_WORKERS: usize = 256;

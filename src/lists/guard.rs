@@ -65,10 +65,11 @@ impl Guard {
     }
 
     fn refusal<'r>(&self, rule: &'r Rule) -> Option<(NameRef<'r>, String)> {
-        let (name, below) = match (&rule.pattern, rule.effect) {
-            (Pattern::Exact(name), Effect::Block) => (name.as_ref(), false),
-            (Pattern::Subtree(name), Effect::Block) => (name.as_ref(), true),
-            (Pattern::Regex(_), _) | (_, Effect::Hole) => return None,
+        let (name, below) = match (&rule.pattern, &rule.effect) {
+            (_, Effect::Hole | Effect::Allow | Effect::CancelRewrites(_)) => return None,
+            (Pattern::Exact(name), _) => (name.as_ref(), false),
+            (Pattern::Subtree(name) | Pattern::Below(name), _) => (name.as_ref(), true),
+            _ => return None,
         };
         let why = if is_public_suffix(name) {
             "a public suffix: everybody registers names below it"
@@ -101,6 +102,7 @@ fn is_public_suffix(name: NameRef<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Answer;
 
     fn essential(text: &str, subtree: bool) -> Essential {
         let name = DomainName::parse(text).expect("a name");
@@ -118,7 +120,7 @@ mod tests {
             Some(exact) => Pattern::Exact(name(exact)),
             None => Pattern::Subtree(name(text)),
         };
-        let mut rules = vec![Rule { pattern, effect: Effect::Block, line: 3 }];
+        let mut rules = vec![Rule::plain(pattern, Effect::Block(Answer::Policy), 3)];
         let skipped = guard().sift(&mut rules).pop();
         assert_eq!(skipped.is_some(), rules.is_empty());
         skipped.map(|skipped| skipped.why)
@@ -160,7 +162,7 @@ mod tests {
     fn what_is_skipped_is_shown_up_to_a_bound_and_counted_beyond() {
         let rule = |line| {
             let name = DomainName::parse(&format!("n{line}.captive.apple.com")).expect("a name");
-            Rule { pattern: Pattern::Exact(name), effect: Effect::Block, line }
+            Rule::plain(Pattern::Exact(name), Effect::Block(Answer::Policy), line)
         };
         let mut rules: Vec<Rule> = (1..=1005).map(rule).collect();
         let skipped = guard().sift(&mut rules);

@@ -148,7 +148,7 @@ impl Loading {
     fn add_shipped(&mut self, list: ShippedList) -> Result<(), TooManyLists> {
         let ShippedList { name, kind, part, rules } = list;
         let mut report = ListReport::new(&name, kind, "shipped");
-        let refused = self.compiler.add(ListInfo { name, kind, shipped: true, part }, &rules)?;
+        let refused = self.compiler.add(info_of_shipped(name, kind, part), &rules)?;
         report.count(&rules, refused);
         if !part {
             self.reports.push(report);
@@ -170,10 +170,10 @@ impl Loading {
         }
         let mut report = ListReport::new(name, *kind, &list.file.to_string_lossy());
         report.skipped = guard.sift(&mut rules);
-        report.refused = read.list.refused;
-        report.samples = read.list.samples;
+        report.refused = read.list.summary.refused;
+        report.samples = read.list.summary.samples;
         report.held = read.held;
-        let info = ListInfo { name: name.clone(), kind: *kind, shipped: false, part: false };
+        let info = ListInfo::new(name.clone(), *kind, read.list.summary.format);
         let refused = self.compiler.add(info, &rules)?;
         report.count(&rules, refused);
         self.reports.push(report);
@@ -207,7 +207,7 @@ impl ListReport {
 
     /// Counts the rules that block, less those that the compiler refused.
     fn count(&mut self, rules: &[Rule], refused: Vec<RefusedRule>) {
-        let blocks = rules.iter().filter(|rule| rule.effect == Effect::Block).count();
+        let blocks = rules.iter().filter(|rule| matches!(rule.effect, Effect::Block(_))).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.rules = count(blocks.saturating_sub(refused.len()));
         self.refused = self.refused.saturating_add(count(refused.len()));
@@ -217,6 +217,10 @@ impl ListReport {
             why: rule.why,
         }));
     }
+}
+
+fn info_of_shipped(name: ListName, kind: ListKind, part: bool) -> ListInfo {
+    ListInfo { shipped: true, part, ..ListInfo::new(name, kind, Format::Domains) }
 }
 
 /// Many publishers of plain names mean all below them too.

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::catalogue::{Catalogue, Proposal, Row, RowName};
 use crate::model::{CompanyId, ListKind, ListName, NameRef};
-use crate::rules::{Effect, Pattern, Rule};
+use crate::rules::{Answer, Effect, Pattern, Rule};
 
 /// A list that ships with the program.
 #[derive(Clone, Debug)]
@@ -129,10 +129,9 @@ impl<'c> Rows<'c> {
         takes: &dyn Fn(&PatternRow<'c>) -> bool,
     ) -> Vec<Rule> {
         names.retain(|(name, _)| !self.is_essential(*name));
-        let blocks = names.iter().map(|(name, line)| Rule {
-            pattern: Pattern::Subtree((*name).to_owned()),
-            effect: Effect::Block,
-            line: *line,
+        let blocks = names.iter().map(|(name, line)| {
+            let pattern = Pattern::Subtree((*name).to_owned());
+            Rule::plain(pattern, Effect::Block(Answer::Policy), *line)
         });
         let mut rules: Vec<Rule> = blocks.collect();
         rules.extend(self.pattern_rules(&names, takes));
@@ -152,11 +151,9 @@ impl<'c> Rows<'c> {
         for pattern in &self.patterns {
             let is_taken = takes(pattern);
             if is_taken || pattern.words.iter().any(|word| labels.contains(*word)) {
-                rules.push(Rule {
-                    pattern: Pattern::Regex(pattern.text.into()),
-                    effect: if is_taken { Effect::Block } else { Effect::Hole },
-                    line: pattern.row.line,
-                });
+                let effect = if is_taken { Effect::Block(Answer::Policy) } else { Effect::Hole };
+                let line = pattern.row.line;
+                rules.push(Rule::plain(Pattern::regex(pattern.text), effect, line));
             }
         }
         rules
@@ -176,7 +173,7 @@ impl<'c> Rows<'c> {
             if settled.insert(*name) {
                 let pattern = if *subtree { Pattern::Subtree } else { Pattern::Exact };
                 let pattern = pattern((*name).to_owned());
-                holes.push(Rule { pattern, effect: Effect::Hole, line: *line });
+                holes.push(Rule::plain(pattern, Effect::Hole, *line));
             }
         }
         holes
@@ -263,26 +260,27 @@ mod tests {
                 let (name, subtree) = match &rule.pattern {
                     Pattern::Exact(name) => (name, false),
                     Pattern::Subtree(name) => (name, true),
-                    Pattern::Regex(text) => {
-                        let regex = Regex::new(text).expect("a pattern");
-                        naive.patterns.push((regex, rule.effect));
+                    Pattern::Text(pattern) => {
+                        let regex = Regex::new(&pattern.text).expect("a pattern");
+                        naive.patterns.push((regex, rule.effect.clone()));
                         continue;
                     }
+                    other => panic!("{other:?} is not shipped"),
                 };
-                let twice = naive.names.insert(name.as_ref(), (subtree, rule.effect));
+                let twice = naive.names.insert(name.as_ref(), (subtree, rule.effect.clone()));
                 assert!(twice.is_none(), "{} has two rules for {name}", list.name);
             }
             naive
         }
 
         fn blocks(&self, name: NameRef<'_>, text: &str) -> bool {
-            let own = self.names.get(&name).map(|(_, effect)| *effect);
-            let by_pattern = || self.patterns.iter().find(|(p, _)| p.is_match(text)).map(|p| p.1);
+            let own = self.names.get(&name).map(|(_, effect)| effect);
+            let by_pattern = || self.patterns.iter().find(|(p, _)| p.is_match(text)).map(|p| &p.1);
             let above = || {
                 let rules = name.walk().skip(1).filter_map(|n| self.names.get(&n));
-                rules.filter(|(subtree, _)| *subtree).map(|(_, effect)| *effect).next()
+                rules.filter(|(subtree, _)| *subtree).map(|(_, effect)| effect).next()
             };
-            own.or_else(by_pattern).or_else(above) == Some(Effect::Block)
+            own.or_else(by_pattern).or_else(above) == Some(&Effect::Block(Answer::Policy))
         }
     }
 

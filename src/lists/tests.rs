@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::catalogue::Essential;
-use crate::model::{DomainName, ListMask, NameHashes};
+use crate::model::{DomainName, NameHashes};
+use crate::rules::Answer;
 
 const SEED: HashSeed = HashSeed([5, 6]);
 
@@ -53,10 +54,8 @@ fn file(name: &str, file: &str) -> FileList {
 }
 
 fn shipped(name: &str, part: bool, patterns: &[Pattern]) -> ShippedList {
-    let rule = |(line, pattern): (u32, &Pattern)| Rule {
-        pattern: pattern.clone(),
-        effect: Effect::Block,
-        line,
+    let rule = |(line, pattern): (u32, &Pattern)| {
+        Rule::plain(pattern.clone(), Effect::Block(Answer::Policy), line)
     };
     let rules = (1..).zip(patterns).map(rule).collect();
     ShippedList { name: list_name(name), kind: ListKind::Tracking, part, rules }
@@ -65,8 +64,7 @@ fn shipped(name: &str, part: bool, patterns: &[Pattern]) -> ShippedList {
 fn found(ruleset: &Ruleset, text: &str) -> Vec<u8> {
     let name = name(text);
     let hashes = NameHashes::of(name.as_ref(), SEED);
-    let found: ListMask = ruleset.find(name.as_ref(), &hashes);
-    found.iter().map(|list| list.0).collect()
+    ruleset.find(name.as_ref(), &hashes).lists().iter().map(|list| list.0).collect()
 }
 
 #[test]
@@ -126,7 +124,7 @@ fn one_bad_list_spoils_no_other() {
 
 #[test]
 fn an_expression_that_does_not_compile_is_reported() {
-    let patterns = [Pattern::Regex("(".into()), Pattern::Regex("^log".into())];
+    let patterns = [Pattern::regex("("), Pattern::regex("^log")];
     let loading = Folder::with(&[]).load(vec![shipped("trackers", false, &patterns)], &[]);
     let report = &loading.reports[0];
     assert_eq!((report.rules, report.refused, report.samples[0].text.as_str()), (1, 1, "("));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::devices::Prefix;
 use crate::lists::FileList;
-use crate::model::{Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Scope};
+use crate::model::{
+    Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
+};
 use crate::sinkhole::BlockingMode;
 use crate::zones::LocalNames;
 

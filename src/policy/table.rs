@@ -191,6 +191,7 @@ mod tests {
         Action, DeviceName, DomainName, GroupName, ListName, LogDetail, Moment, Reason, Verdict,
     };
     use crate::policy::{DevicePart, GroupPart, LevelDifference, Part, Pause};
+    use crate::rules::parse::Format;
 
     const SEED: HashSeed = HashSeed([3, 5]);
     const TRACKERS: ListId = ListId(0);
@@ -202,10 +203,9 @@ mod tests {
 
     fn places() -> Places {
         let info = |name: &str, kind, part| ListInfo {
-            name: ListName::parse(name).expect("a list name"),
-            kind,
             shipped: name != "mine",
             part,
+            ..ListInfo::new(ListName::parse(name).expect("a list name"), kind, Format::Domains)
         };
         Places::of(&[
             info("trackers", ListKind::Tracking, false),

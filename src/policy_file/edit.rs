@@ -5,8 +5,7 @@ use std::ops::Range;
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
 use super::{Held, entries, entry_mut, scope, scope_mut};
-use crate::devices::Prefix;
-use crate::model::{Action, DeviceName, DomainName, Scope};
+use crate::model::{Action, DeviceName, DomainName, Prefix, Scope};
 use crate::policy::{OwnRule, action_word};
 
 /// Why an edit cannot be made.

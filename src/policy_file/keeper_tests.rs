@@ -101,7 +101,7 @@ impl Running {
         let force = self.live.load();
         let name = name(text);
         let hashes = NameHashes::of(name.as_ref(), force.ruleset.seed());
-        let found = force.ruleset.find(name.as_ref(), &hashes);
+        let found = force.ruleset.find(name.as_ref(), &hashes).lists();
         force.policies.for_device(binding.device).decide(&hashes, found, now)
     }
 
@@ -159,7 +159,7 @@ fn at_basic_the_reason_is_a_list_with_a_name() {
     let hit = force.catalogue.rows().find_map(|(row, _)| match row {
         crate::catalogue::RowName::Domain(name) => {
             let hashes = NameHashes::of(name.as_ref(), SEED);
-            let found = force.ruleset.find(name.as_ref(), &hashes);
+            let found = force.ruleset.find(name.as_ref(), &hashes).lists();
             found.contains(place).then(|| policy.decide(&hashes, found, running.clock.now()))
         }
         crate::catalogue::RowName::Pattern(_) => None,

@@ -6,9 +6,11 @@ use super::{
     Change, ChangeError, EditError, Known, PolicyText, TimedStep, check_note, company_word,
     log_word,
 };
-use crate::devices::{Device, Prefix};
+use crate::devices::Device;
 use crate::diagnostic::nearest;
-use crate::model::{Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Scope};
+use crate::model::{
+    Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Prefix, Scope,
+};
 use crate::policy::{CompanySwitch, OwnRule, Pause, Standing, Timed};
 
 /// What a change is worked out on.

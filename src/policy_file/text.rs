@@ -6,9 +6,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::{Any, Checker, DeviceForm, DifferenceForm, GroupForm, Known, PartForm, Text, names_of};
-use crate::devices::Prefix;
 use crate::diagnostic::Problems;
-use crate::model::{DeviceName, GroupName, Level, ListName, LogDetail, Scope};
+use crate::model::{DeviceName, GroupName, Level, ListName, LogDetail, Prefix, Scope};
 use crate::policy::{CompanySwitch, DevicePart, GroupPart, LevelDifference, Part, Standing};
 
 /// Tables of the file.

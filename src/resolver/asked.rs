@@ -65,7 +65,7 @@ impl<'q, 'f> Asked<'q, 'f> {
         let name = query.name();
         let policy = in_force.policies.for_device(binding.device);
         let hashes = in_force.hashes(name);
-        let lists = in_force.ruleset.find(name, &hashes);
+        let lists = in_force.ruleset.find(name, &hashes).lists();
         Asked {
             query,
             arrival,
@@ -108,7 +108,7 @@ impl<'q, 'f> Asked<'q, 'f> {
     /// Returns the lists that name a target, and whether it is a tracking name.
     pub fn classify(&self, target: NameRef<'_>) -> (ListMask, bool) {
         let hashes = self.in_force.hashes(target);
-        let lists = self.in_force.ruleset.find(target, &hashes);
+        let lists = self.in_force.ruleset.find(target, &hashes).lists();
         (lists, self.is_tracking(self.in_force.catalogue.find(target, &hashes), lists))
     }
 

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use crate::model::{HashSeed, ListId, ListKind, MAX_LISTS, NameHashes};
 
-use super::{Form, Index, LineTable, ListInfo, NameRules, Pattern, PatternDrafts, Rule, Ruleset};
+use super::{
+    Form, Index, LineTable, ListInfo, NameRules, Pattern, PatternDrafts, Rule, Ruleset,
+    TextPattern, TextSyntax,
+};
 
 /// One list to compile.
 pub struct ListInput<'r> {
@@ -104,7 +107,7 @@ impl Compiler {
 
     /// The root has no hash, and a rule for it would be one for every name: it has no place here.
     fn name_rule(&self, rule: &Rule) -> Option<(u64, Form, u32)> {
-        let form = Form::of(&rule.pattern, rule.effect)?;
+        let form = Form::of(&rule.pattern, &rule.effect)?;
         let (Pattern::Exact(name) | Pattern::Subtree(name)) = &rule.pattern else {
             return None;
         };
@@ -113,10 +116,11 @@ impl Compiler {
     }
 
     fn add_pattern(&mut self, rule: &Rule, list: ListId) -> Option<RefusedRule> {
-        let Pattern::Regex(text) = &rule.pattern else {
+        let Pattern::Text(TextPattern { syntax: TextSyntax::Regex, text, .. }) = &rule.pattern
+        else {
             return None;
         };
-        let why = self.patterns.add(text, list, rule.effect, rule.line).err()?;
+        let why = self.patterns.add(text, list, rule.effect.clone(), rule.line).err()?;
         Some(RefusedRule { line: rule.line, text: text.clone(), why })
     }
 }
@@ -142,18 +146,19 @@ fn intern(entries: &[Entry]) -> (Vec<(u64, u32)>, Vec<NameRules>) {
 mod tests {
     use super::*;
     use crate::model::{DomainName, ListName};
-    use crate::rules::Effect;
+    use crate::rules::parse::Format;
+    use crate::rules::{Answer, Effect};
 
     const SEED: HashSeed = HashSeed([1, 2]);
 
     fn info(kind: ListKind) -> ListInfo {
         let name = ListName::parse("some-list").expect("a name");
-        ListInfo { name, kind, shipped: false, part: false }
+        ListInfo::new(name, kind, Format::Domains)
     }
 
     fn exact(text: &str, line: u32) -> Rule {
         let name = DomainName::parse(text).expect("a name");
-        Rule { pattern: Pattern::Exact(name), effect: Effect::Block, line }
+        Rule::plain(Pattern::Exact(name), Effect::Block(Answer::Policy), line)
     }
 
     #[test]
@@ -175,12 +180,12 @@ mod tests {
         let ruleset = compile(&lists[..MAX_LISTS], SEED).expect("256 lists");
         let name = DomainName::parse("a.example").expect("a name");
         let hashes = NameHashes::of(name.as_ref(), SEED);
-        assert_eq!(ruleset.find(name.as_ref(), &hashes).iter().count(), MAX_LISTS);
+        assert_eq!(ruleset.find(name.as_ref(), &hashes).lists.iter().count(), MAX_LISTS);
     }
 
     #[test]
     fn an_expression_that_does_not_compile_is_told_and_spoils_nothing() {
-        let bad = Rule { pattern: Pattern::Regex("(".into()), effect: Effect::Block, line: 7 };
+        let bad = Rule::plain(Pattern::regex("("), Effect::Block(Answer::Policy), 7);
         let mut compiler = Compiler::new(SEED);
         let refused = compiler.add(info(ListKind::Other), &[bad, exact("a.example", 8)]);
         let refused = refused.expect("one list");
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn equal_sets_share_a_number_and_the_root_has_none() {
         let root =
-            Rule { pattern: Pattern::Subtree(DomainName::root()), effect: Effect::Block, line: 1 };
+            Rule::plain(Pattern::Subtree(DomainName::root()), Effect::Block(Answer::Policy), 1);
         let rules = [exact("a.example", 1), exact("b.example", 2), exact("a.example", 3), root];
         let mut compiler = Compiler::new(SEED);
         compiler.add(info(ListKind::Other), &rules).expect("one list");

@@ -1,8 +1,10 @@
 //! What a list says: text in, matches out; pure.
 
 mod compile;
+mod condition;
 mod index;
 mod line_table;
+mod matches;
 pub mod parse;
 mod patterns;
 mod rule;
@@ -19,5 +21,7 @@ use patterns::{PatternDrafts, Patterns};
 use said::{Form, NameRules, Said};
 
 pub use compile::{Compiler, ListInput, RefusedRule, TooManyLists, compile};
-pub use rule::{Effect, Pattern, Rule};
+pub use condition::{Asker, Asking, ClientMatch, Condition, Except, Selection};
+pub use matches::{Judgement, Matches, Rewritten};
+pub use rule::{Answer, Effect, Pattern, Record, Rewrite, Rule, TextPattern, TextSyntax};
 pub use ruleset::{Explained, ListInfo, Ruleset};

@@ -104,9 +104,10 @@ impl Patterns {
             if heard || !tried.matches(rule.expression, || self.matches(rule, &text)) {
                 continue;
             }
-            match rule.effect {
-                Effect::Block => said.block.insert(rule.list),
+            match &rule.effect {
+                Effect::Block(_) => said.block.insert(rule.list),
                 Effect::Hole => said.hole.insert(rule.list),
+                _ => {}
             }
         }
         said
@@ -192,13 +193,14 @@ impl Write for Presentation {
 mod tests {
     use super::*;
     use crate::model::DomainName;
+    use crate::rules::Answer;
 
     const LISTS: [ListId; 3] = [ListId(0), ListId(1), ListId(2)];
 
     fn patterns(rules: &[(&str, ListId, Effect)]) -> Patterns {
         let mut drafts = PatternDrafts::default();
-        for (line, &(text, list, effect)) in (1..).zip(rules) {
-            drafts.add(text, list, effect, line).expect("an expression");
+        for (line, &(text, list, ref effect)) in (1..).zip(rules) {
+            drafts.add(text, list, effect.clone(), line).expect("an expression");
         }
         drafts.finish()
     }
@@ -211,10 +213,10 @@ mod tests {
     fn within_a_list_the_first_expression_that_matches_speaks() {
         let patterns = patterns(&[
             ("^b", LISTS[0], Effect::Hole),
-            ("x$", LISTS[0], Effect::Block),
+            ("x$", LISTS[0], Effect::Block(Answer::Policy)),
             ("^a", LISTS[0], Effect::Hole),
             ("^a", LISTS[1], Effect::Hole),
-            ("x$", LISTS[1], Effect::Block),
+            ("x$", LISTS[1], Effect::Block(Answer::Policy)),
         ]);
         let said = patterns.find(name("a.x").as_ref(), ListMask::EMPTY);
         assert_eq!(said.block.iter().collect::<Vec<_>>(), [LISTS[0]]);
@@ -229,7 +231,9 @@ mod tests {
         let texts: Vec<String> = (0..REMEMBERED + 9).map(|n| format!("^a{n}$")).collect();
         let rules: Vec<(&str, ListId, Effect)> = LISTS
             .iter()
-            .flat_map(|&list| texts.iter().map(move |text| (text.as_str(), list, Effect::Block)))
+            .flat_map(|&list| {
+                texts.iter().map(move |text| (text.as_str(), list, Effect::Block(Answer::Policy)))
+            })
             .collect();
         let patterns = patterns(&rules);
         for n in [0, 1, REMEMBERED - 1, REMEMBERED, REMEMBERED + 8] {
@@ -240,7 +244,7 @@ mod tests {
 
     #[test]
     fn no_expression_is_tried_when_its_lists_are_decided() {
-        let patterns = patterns(&[("", LISTS[2], Effect::Block)]);
+        let patterns = patterns(&[("", LISTS[2], Effect::Block(Answer::Policy))]);
         let decided: ListMask = [LISTS[2]].into_iter().collect();
         assert!(patterns.find(name("a.x").as_ref(), decided).block.is_empty());
         assert!(!patterns.find(name("a.x").as_ref(), ListMask::EMPTY).block.is_empty());
@@ -249,9 +253,9 @@ mod tests {
     #[test]
     fn strange_octets_meet_expressions_escaped() {
         let patterns = patterns(&[
-            (r"^a\.b$", LISTS[0], Effect::Block),
-            (r"^a\\\.b$", LISTS[1], Effect::Block),
-            (r"^\\000\\255$", LISTS[2], Effect::Block),
+            (r"^a\.b$", LISTS[0], Effect::Block(Answer::Policy)),
+            (r"^a\\\.b$", LISTS[1], Effect::Block(Answer::Policy)),
+            (r"^\\000\\255$", LISTS[2], Effect::Block(Answer::Policy)),
         ]);
         let matching = |text: &str| {
             let said = patterns.find(name(text).as_ref(), ListMask::EMPTY);
@@ -275,7 +279,9 @@ mod tests {
     #[test]
     fn expressions_that_are_wrong_or_too_large_are_told() {
         for text in ["(", "a{1000}{1000}", r"(a)\1"] {
-            let refused = PatternDrafts::default().add(text, LISTS[0], Effect::Block, 1).err();
+            let refused = PatternDrafts::default()
+                .add(text, LISTS[0], Effect::Block(Answer::Policy), 1)
+                .err();
             assert!(refused.is_some_and(|why| !why.is_empty()), "{text}");
         }
     }

@@ -1,8 +1,13 @@
 //! All rules, compiled: one lookup tells every list that names a name.
 
+use std::net::IpAddr;
+
 use crate::model::{HashSeed, ListId, ListKind, ListMask, ListName, NameHashes, NameRef};
 
-use super::{Form, Index, LineTable, NameRules, Patterns, Said};
+use super::parse::Format;
+use super::{
+    Answer, Asking, Form, Index, Judgement, LineTable, Matches, NameRules, Patterns, Said,
+};
 
 /// What is known of a list in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +20,20 @@ pub struct ListInfo {
     pub shipped: bool,
     /// Whether it is only the `basic` part of the list of that name, and never shown by itself.
     pub part: bool,
+    /// Its syntax, found out if it was to be: it decides how rules of the list weigh.
+    pub format: Format,
+    /// Whether its rewrites are obeyed; without that they block.
+    pub trusted: bool,
+    /// Whether everything it names is allowed.
+    pub allowlist: bool,
+}
+
+impl ListInfo {
+    /// Returns what is known of a blocklist of somebody's, not trusted.
+    pub fn new(name: ListName, kind: ListKind, format: Format) -> ListInfo {
+        let (shipped, part, trusted, allowlist) = Default::default();
+        ListInfo { name, kind, shipped, part, format, trusted, allowlist }
+    }
 }
 
 /// One list's match, with the rule that speaks for it.
@@ -57,14 +76,35 @@ enum Step<'r> {
 struct Decided(ListMask);
 
 impl Ruleset {
-    /// Returns the lists that match `name`, in any policy or none. Allocates nothing.
+    /// Returns what all lists say of `name`, in any policy or none. Allocates nothing.
     ///
     /// Except: the automaton of regular expressions is made as names show it what it needs, within
     /// a fixed size, so it allocates while it is young.
-    pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> ListMask {
-        let mut found = ListMask::EMPTY;
-        self.search(name, hashes, |_, matched| found = found.union(matched));
+    pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> Matches {
+        let mut found = Matches::default();
+        self.search(name, hashes, |_, matched| found.lists = found.lists.union(matched));
         found
+    }
+
+    /// Returns what all lists say of an address in an answer.
+    pub fn find_address(&self, _address: IpAddr) -> Matches {
+        Matches::default()
+    }
+
+    /// Returns the lists of which a rule matches whose condition holds.
+    pub fn holding(&self, matches: &Matches, _asking: &Asking<'_>) -> ListMask {
+        matches.lists
+    }
+
+    /// Judges what matches by the rules of one tier (`filter-rules.md`, section 2.1).
+    ///
+    /// `lists` are those of the tier that bind the device. Of lists that are not trusted a rewrite
+    /// blocks. Exceptions of subscribed lists do not lift what shipped ones block; allowlists do.
+    pub fn judge(&self, matches: &Matches, lists: ListMask, _asking: &Asking<'_>) -> Judgement {
+        match matches.lists.intersection(lists).first() {
+            Some(list) => Judgement::Block(list, Answer::Policy),
+            None => Judgement::None,
+        }
     }
 
     /// Returns the same lists, each with the rule that speaks for it. Not for the query path.

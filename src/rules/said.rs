@@ -2,7 +2,7 @@
 
 use crate::model::{ListId, ListMask};
 
-use super::{Effect, Pattern};
+use super::{Answer, Effect, Pattern};
 
 /// How a rule covers its name, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +33,13 @@ pub struct Said {
 
 impl Form {
     /// Returns the form of a rule for a name, or `None` for a regular expression.
-    pub fn of(pattern: &Pattern, effect: Effect) -> Option<Form> {
+    pub fn of(pattern: &Pattern, effect: &Effect) -> Option<Form> {
         match (pattern, effect) {
-            (Pattern::Exact(_), Effect::Block) => Some(Form::ExactBlock),
-            (Pattern::Subtree(_), Effect::Block) => Some(Form::SubtreeBlock),
+            (Pattern::Exact(_), Effect::Block(Answer::Policy)) => Some(Form::ExactBlock),
+            (Pattern::Subtree(_), Effect::Block(Answer::Policy)) => Some(Form::SubtreeBlock),
             (Pattern::Exact(_), Effect::Hole) => Some(Form::ExactHole),
             (Pattern::Subtree(_), Effect::Hole) => Some(Form::SubtreeHole),
-            (Pattern::Regex(_), _) => None,
+            _ => None,
         }
     }
 }

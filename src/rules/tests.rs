@@ -18,15 +18,15 @@ fn name(text: &str) -> DomainName {
 fn rule(text: &str, line: u32) -> Rule {
     let (effect, text) = match text.strip_prefix('-') {
         Some(rest) => (Effect::Hole, rest),
-        None => (Effect::Block, text),
+        None => (Effect::Block(Answer::Policy), text),
     };
     let expression = text.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
     let pattern = match (expression, text.strip_prefix('=')) {
-        (Some(expression), _) => Pattern::Regex(expression.into()),
+        (Some(expression), _) => Pattern::regex(expression),
         (None, Some(exact)) => Pattern::Exact(name(exact)),
         (None, None) => Pattern::Subtree(name(text)),
     };
-    Rule { pattern, effect, line }
+    Rule::plain(pattern, effect, line)
 }
 
 fn rules(texts: &[&str]) -> Vec<Rule> {
@@ -34,12 +34,8 @@ fn rules(texts: &[&str]) -> Vec<Rule> {
 }
 
 fn ruleset(lists: &[Vec<Rule>]) -> Ruleset {
-    let info = ListInfo {
-        name: ListName::parse("some-list").expect("a name"),
-        kind: ListKind::Tracking,
-        shipped: false,
-        part: false,
-    };
+    let name = ListName::parse("some-list").expect("a name");
+    let info = ListInfo::new(name, ListKind::Tracking, Format::Domains);
     let inputs: Vec<_> =
         lists.iter().map(|rules| ListInput { info: info.clone(), rules }).collect();
     compile(&inputs, SEED).expect("few lists")
@@ -48,7 +44,7 @@ fn ruleset(lists: &[Vec<Rule>]) -> Ruleset {
 fn found(ruleset: &Ruleset, text: &str) -> Vec<u8> {
     let name = name(text);
     let hashes = NameHashes::of(name.as_ref(), ruleset.seed());
-    ruleset.find(name.as_ref(), &hashes).iter().map(|list| list.0).collect()
+    ruleset.find(name.as_ref(), &hashes).lists.iter().map(|list| list.0).collect()
 }
 
 #[test]
@@ -122,26 +118,26 @@ fn naive_list(rules: &[Rule], name: NameRef<'_>) -> bool {
     let at = |suffix: NameRef<'_>, rule: &Rule| match &rule.pattern {
         Pattern::Exact(exact) => exact.as_ref() == suffix && suffix == name,
         Pattern::Subtree(top) => top.as_ref() == suffix,
-        Pattern::Regex(_) => false,
+        _ => false,
     };
     let expression = |rule: &Rule| match &rule.pattern {
-        Pattern::Regex(expression) => naive_expression(expression, &text),
+        Pattern::Text(expression) => naive_expression(&expression.text, &text),
         _ => false,
     };
     for (depth, suffix) in name.walk().enumerate() {
         let here: Vec<_> = rules.iter().filter(|rule| at(suffix, rule)).collect();
         if !here.is_empty() {
-            return here.iter().all(|rule| rule.effect == Effect::Block);
+            return here.iter().all(|rule| rule.effect == Effect::Block(Answer::Policy));
         }
         if let Some(first) = rules.iter().find(|rule| depth == 0 && expression(rule)) {
-            return first.effect == Effect::Block;
+            return first.effect == Effect::Block(Answer::Policy);
         }
     }
     false
 }
 
 fn is_hole_by_expression(rule: &Rule) -> bool {
-    matches!((&rule.pattern, rule.effect), (Pattern::Regex(_), Effect::Hole))
+    matches!((&rule.pattern, &rule.effect), (Pattern::Text(_), Effect::Hole))
 }
 
 /// The expressions of `any_rule`, without an engine.
@@ -188,7 +184,7 @@ proptest! {
         for text in names {
             let name = name(&text);
             let hashes = NameHashes::of(name.as_ref(), SEED);
-            let found = ruleset.find(name.as_ref(), &hashes);
+            let found = ruleset.find(name.as_ref(), &hashes).lists();
             prop_assert_eq!(found, naive(&lists, name.as_ref()), "{}", text);
             let explained: ListMask =
                 ruleset.explain(name.as_ref()).into_iter().map(|told| told.list).collect();
@@ -227,7 +223,7 @@ fn every_name_of_a_real_list_is_found_and_no_other() {
         return;
     };
     let list = parse(&octets, Format::Auto).expect("a good list");
-    assert_eq!((list.rules.len(), list.refused), (111_532, 0));
+    assert_eq!((list.rules.len(), list.summary.refused), (111_532, 0));
     let ruleset = ruleset(std::slice::from_ref(&list.rules));
     for rule in &list.rules {
         let Pattern::Exact(name) = &rule.pattern else { panic!("hosts lines are exact") };

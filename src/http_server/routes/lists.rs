@@ -90,10 +90,11 @@ fn line(line: RefusedLine) -> LineView {
 mod tests {
     use super::*;
     use crate::model::ListId;
+    use crate::rules::parse::Format;
 
     fn info(name: &str, part: bool) -> ListInfo {
         let name = ListName::parse(name).expect("a name");
-        ListInfo { name, kind: ListKind::Tracking, shipped: true, part }
+        ListInfo { shipped: true, part, ..ListInfo::new(name, ListKind::Tracking, Format::Domains) }
     }
 
     #[test]

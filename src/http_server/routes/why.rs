@@ -92,7 +92,7 @@ fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument
 
 fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
     let hashes = snapshot.in_force.hashes(name.as_ref());
-    let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes);
+    let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes).lists();
     let decision = policy.decide(&hashes, found, snapshot.now);
     Judgement { name, hashes, found, decision }
 }

@@ -8,10 +8,11 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Pattern, Rule};
+use super::{Answer, Effect, Pattern, Rule};
+use crate::model::DomainName;
 
 use lines::{Content, Line, Lines, escaped, is_blank};
-use reading::{LineReading, Reading, Refusal};
+use reading::{LineReading, Reading, Refusal, drop_duplicates};
 use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
 
 /// Largest list, unpacked.
@@ -31,6 +32,35 @@ pub enum Format {
     Hosts,
     /// One name a line.
     Domains,
+    /// `*.name` a line, which covers the name too.
+    Wildcard,
+    /// AdGuard's DNS syntax, with hosts lines and plain names among it.
+    Adguard,
+    /// `address=/name/` and its like.
+    Dnsmasq,
+    /// `local-zone:` and `local-data:`.
+    Unbound,
+    /// A response policy zone.
+    Rpz,
+    /// What Pi-hole takes: names, `||name^`, regular expressions with its options.
+    Pihole,
+    /// Disconnect's `services.json`.
+    Disconnect,
+}
+
+/// How a list is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Its syntax.
+    pub format: Format,
+    /// Whether a plain name or hosts line covers all below it too.
+    pub cover_subdomains: bool,
+    /// Whether modifiers of browsers are taken off pure `||name^` rules, which else are ignored.
+    pub strip_browser_modifiers: bool,
+    /// Whether it is an allowlist, in which Pi-hole's syntax takes other lines.
+    pub allowlist: bool,
+    /// The origin of a zone file that does not name its own.
+    pub zone: Option<DomainName>,
 }
 
 /// A line that could not be read.
@@ -49,14 +79,46 @@ pub struct RefusedLine {
 pub struct ParsedList {
     /// The rules, duplicates gone.
     pub rules: Vec<Rule>,
+    /// What was found beside them.
+    pub summary: Summary,
+}
+
+/// What a list says of itself in its first lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Its title.
+    pub title: Option<String>,
+    /// `4 days`, `12 hours`: in how many seconds it wants to be fetched again.
+    pub expires: Option<u32>,
+    /// When it was last changed, as written.
+    pub modified: Option<String>,
+    /// Its home page.
+    pub homepage: Option<String>,
+    /// Its licence.
+    pub license: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+/// What was found in a list beside its rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Its syntax, found out if that was asked for.
+    pub format: Format,
+    /// What it says of itself.
+    pub header: Header,
+    /// Rules in it, duplicates too.
+    pub rules: u32,
     /// Lines in all.
     pub lines: u32,
     /// Lines that could not be read, or not whole.
     pub refused: u32,
     /// The first of them.
     pub samples: Vec<RefusedLine>,
-    /// Lines left out by design: localhost and the like.
+    /// Lines left out: localhost and the like.
     pub boilerplate: u32,
+    /// Lines that are not for DNS, ignored by design.
+    pub ignored: u32,
 }
 
 /// Why a list is not taken in at all.
@@ -90,19 +152,37 @@ pub enum ListRefused {
 /// Reads one line's text into what was found on it.
 type ReadLine = fn(&str, &mut LineReading<'_>);
 
-/// Reads a list's octets.
+/// Reads a list's octets; its rules are all in memory at once.
 pub fn parse(octets: &[u8], format: Format) -> Result<ParsedList, ListRefused> {
+    let mut rules = Vec::new();
+    let options = Options { format, ..Options::default() };
+    let summary = read(octets, &options, &mut |rule| rules.push(rule))?;
+    drop_duplicates(&mut rules);
+    Ok(ParsedList { rules, summary })
+}
+
+/// Reads a list's octets and hands out its rules one by one, duplicates too.
+///
+/// Rules that were handed out before it turned out that the list is refused count for nothing.
+pub fn read(
+    octets: &[u8],
+    options: &Options,
+    take: &mut dyn FnMut(Rule),
+) -> Result<Summary, ListRefused> {
     if octets.len() > MAX_LIST_OCTETS {
         return Err(ListRefused::TooLarge);
     }
     let octets = lines::decode(octets);
+    let format = match options.format {
+        Format::Auto if looks_like_hosts(&octets) => Format::Hosts,
+        Format::Auto => Format::Domains,
+        format => format,
+    };
     let read_line: ReadLine = match format {
         Format::Hosts => hosts::read,
-        Format::Domains => domains::read,
-        Format::Auto if looks_like_hosts(&octets) => hosts::read,
-        Format::Auto => domains::read,
+        _ => domains::read,
     };
-    let mut reading = Reading::default();
+    let mut reading = Reading::new(format, options.cover_subdomains, take);
     for line in Lines::new(&octets) {
         match line.content()? {
             Content::Nothing => reading.skip(&line),

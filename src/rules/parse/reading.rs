@@ -1,10 +1,12 @@
 //! What has been read of a list so far, and what of it is refused.
 
+use std::collections::HashSet;
+
 use crate::model::{DomainName, NameError};
 
 use super::{
-    Effect, Line, ListRefused, ParsedList, Pattern, RefusedLine, Rule, address, escaped, foreign,
-    is_address_rule, is_boilerplate, is_sink,
+    Answer, Effect, Format, Line, ListRefused, Pattern, RefusedLine, Rule, Summary, address,
+    escaped, foreign, is_address_rule, is_boilerplate, is_sink,
 };
 
 /// Refused lines that are kept to be shown.
@@ -14,8 +16,11 @@ const SAMPLES: usize = 100;
 const REASONS: usize = 64;
 
 /// Why a line or a word is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// What a format's own reader has to say.
+    #[error("{0}")]
+    Because(String),
     /// No domain name.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -64,9 +69,10 @@ pub enum Refusal {
 }
 
 /// A list being read.
-#[derive(Default)]
-pub struct Reading {
-    list: ParsedList,
+pub struct Reading<'t> {
+    take: &'t mut dyn FnMut(Rule),
+    cover_subdomains: bool,
+    list: Summary,
     /// Lines that are neither blank nor comment.
     meaningful: u32,
     /// Lines of which nothing could be read.
@@ -83,14 +89,26 @@ struct Reason {
 
 /// One line being read.
 pub struct LineReading<'r> {
-    rules: &'r mut Vec<Rule>,
+    take: &'r mut dyn FnMut(Rule),
+    cover_subdomains: bool,
     line: u32,
-    understood: bool,
+    rules: u32,
     left_out: bool,
+    ignored: bool,
     refused: Option<(Refusal, String)>,
 }
 
-impl Reading {
+impl<'t> Reading<'t> {
+    /// Starts; rules go to `take`.
+    pub fn new(
+        format: Format,
+        cover_subdomains: bool,
+        take: &'t mut dyn FnMut(Rule),
+    ) -> Reading<'t> {
+        let list = Summary { format, ..Summary::default() };
+        Reading { take, cover_subdomains, list, meaningful: 0, lost: 0, reasons: Vec::new() }
+    }
+
     /// Returns whether nothing but blank lines and comments has been read.
     pub fn is_at_start(&self) -> bool {
         self.meaningful == 0
@@ -104,25 +122,29 @@ impl Reading {
     /// Counts a line and takes in what `read` finds on it.
     pub fn read(&mut self, line: &Line<'_>, read: impl FnOnce(&mut LineReading<'_>)) {
         let mut found = LineReading {
-            rules: &mut self.list.rules,
+            take: self.take,
+            cover_subdomains: self.cover_subdomains,
             line: line.number,
-            understood: false,
+            rules: 0,
             left_out: false,
+            ignored: false,
             refused: None,
         };
         read(&mut found);
-        let LineReading { understood, left_out, refused, .. } = found;
+        let LineReading { rules, left_out, ignored, refused, .. } = found;
         self.list.lines = line.number;
+        self.list.rules = self.list.rules.saturating_add(rules);
         self.meaningful += 1;
-        self.list.boilerplate += u32::from(left_out && !understood);
+        self.list.boilerplate += u32::from(left_out && rules == 0);
+        self.list.ignored += u32::from(ignored && rules == 0);
         if let Some((refusal, why)) = refused {
-            self.lost += u32::from(!understood && !left_out);
+            self.lost += u32::from(rules == 0 && !left_out && !ignored);
             self.refuse(line, refusal, why);
         }
     }
 
     /// Judges the whole: a list without rules, or hardly readable, is not taken in.
-    pub fn finish(mut self) -> Result<ParsedList, ListRefused> {
+    pub fn finish(self) -> Result<Summary, ListRefused> {
         if u64::from(self.lost) * 10 > u64::from(self.meaningful) * 9 {
             let commonest =
                 self.reasons.iter().reduce(|a, b| if b.count > a.count { b } else { a });
@@ -130,10 +152,9 @@ impl Reading {
             let why = reason.refusal.to_string();
             return Err(ListRefused::Unreadable { line: reason.line, why });
         }
-        if self.list.rules.is_empty() {
+        if self.list.rules == 0 {
             return Err(ListRefused::Empty);
         }
-        drop_duplicates(&mut self.list.rules);
         Ok(self.list)
     }
 
@@ -165,12 +186,22 @@ impl LineReading<'_> {
         match DomainName::parse(word) {
             Ok(name) if is_boilerplate(&name) => self.leave_out(),
             Ok(name) => {
-                let pattern = Pattern::Exact(name);
-                self.rules.push(Rule { pattern, effect: Effect::Block, line: self.line });
-                self.understood = true;
+                let pattern = if self.cover_subdomains { Pattern::Subtree } else { Pattern::Exact };
+                self.rule(Rule::plain(pattern(name), Effect::Block(Answer::Policy), 0));
             }
             Err(error) => self.refuse_word(word, foreign(word).unwrap_or(error.into())),
         }
+    }
+
+    /// Takes a rule; its line is filled in.
+    pub fn rule(&mut self, rule: Rule) {
+        (self.take)(Rule { line: self.line, ..rule });
+        self.rules = self.rules.saturating_add(1);
+    }
+
+    /// Notes that the line is not for DNS: it is neither a rule nor refused.
+    pub fn ignore(&mut self) {
+        self.ignored = true;
     }
 
     /// Notes that something on the line is left out by design.
@@ -180,24 +211,25 @@ impl LineReading<'_> {
 
     /// Refuses the line.
     pub fn refuse(&mut self, refusal: Refusal) {
-        self.refused.get_or_insert_with(|| (refusal, refusal.to_string()));
+        self.refused.get_or_insert_with(|| {
+            let why = refusal.to_string();
+            (refusal, why)
+        });
     }
 
     fn refuse_word(&mut self, word: &str, refusal: Refusal) {
-        self.refused.get_or_insert_with(|| (refusal, format!("`{}`: {refusal}", escaped(word))));
+        self.refused.get_or_insert_with(|| {
+            let why = format!("`{}`: {refusal}", escaped(word));
+            (refusal, why)
+        });
     }
 }
 
 /// Keeps the first line of each rule, and the order of lines.
-fn drop_duplicates(rules: &mut Vec<Rule>) {
-    fn key(rule: &Rule) -> (&[u8], u32) {
-        match &rule.pattern {
-            Pattern::Exact(name) | Pattern::Subtree(name) => (name.as_ref().wire(), rule.line),
-            Pattern::Regex(text) => (text.as_bytes(), rule.line),
-        }
-    }
-    rules.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-    rules.dedup_by(|later, first| later.pattern == first.pattern);
-    rules.sort_by_key(|rule| rule.line);
-    rules.shrink_to_fit();
+pub fn drop_duplicates(rules: &mut Vec<Rule>) {
+    let mut known = HashSet::new();
+    rules.retain(|rule| {
+        let rule = Rule { line: 0, ..rule.clone() };
+        known.insert((rule.pattern, rule.effect, rule.important, rule.badfilter, rule.condition))
+    });
 }

@@ -17,7 +17,7 @@ fn names(list: &ParsedList) -> Vec<String> {
         Pattern::Exact(name) => name.to_string(),
         other => panic!("{other:?} is not exact"),
     };
-    assert!(list.rules.iter().all(|rule| rule.effect == Effect::Block));
+    assert!(list.rules.iter().all(|rule| rule.effect == Effect::Block(Answer::Policy)));
     list.rules.iter().map(name).collect()
 }
 
@@ -32,9 +32,9 @@ fn domains(text: &str) -> Vec<String> {
 /// Why the second line is refused, where the first is good.
 fn refusal(line: &str, format: Format) -> String {
     let list = read(&format!("good.example\n{line}\n"), format);
-    assert_eq!((list.rules.len(), list.refused), (1, 1), "{line}");
-    assert_eq!(list.samples[0].line, 2);
-    list.samples[0].why.clone()
+    assert_eq!((list.rules.len(), list.summary.refused), (1, 1), "{line}");
+    assert_eq!(list.summary.samples[0].line, 2);
+    list.summary.samples[0].why.clone()
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn names_are_folded_and_cut_to_one_form() {
 fn one_bad_name_spoils_only_itself() {
     let list = read("0.0.0.0 a.x bad!name.x b.x\n0.0.0.0 c.x", Format::Hosts);
     assert_eq!(names(&list), ["a.x", "b.x", "c.x"]);
-    assert_eq!((list.lines, list.refused), (2, 1));
-    let sample = &list.samples[0];
+    assert_eq!((list.summary.lines, list.summary.refused), (2, 1));
+    let sample = &list.summary.samples[0];
     assert_eq!((sample.line, sample.text.as_str()), (1, "0.0.0.0 a.x bad!name.x b.x"));
     assert!(sample.why.starts_with("`bad!name.x`: "), "{}", sample.why);
 }
@@ -128,7 +128,7 @@ fn names_of_the_machine_itself_are_boilerplate() {
                 0.0.0.0\n0.0.0.0 .\n0.0.0.0 LOCALHOST. a.x\n";
     let list = read(text, Format::Hosts);
     assert_eq!(names(&list), ["a.x"]);
-    assert_eq!((list.boilerplate, list.refused), (10, 0));
+    assert_eq!((list.summary.boilerplate, list.summary.refused), (10, 0));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn duplicates_collapse_to_their_first_line() {
 
 #[test]
 fn the_format_is_what_most_lines_can_only_be() {
-    let found = |text: &str| read(text, Format::Auto).refused;
+    let found = |text: &str| read(text, Format::Auto).summary.refused;
     assert_eq!(found("# list\n\n0.0.0.0 a.x\n0.0.0.0 b.x\nc.x\n"), 0);
     assert_eq!(found("a.x\nb.x\nhttp://c.x\n0.0.0.0 d.x\n"), 1);
     assert_eq!(found("a.x # 1\n"), 0);
@@ -156,7 +156,10 @@ fn the_format_is_what_most_lines_can_only_be() {
 fn only_the_first_thousand_lines_tell_the_format() {
     let text = "a.x\n".repeat(1000) + &"0.0.0.0 b.x\n".repeat(3000);
     let list = read(&(text + &"c.x\n".repeat(1000)), Format::Auto);
-    assert_eq!((names(&list).len(), list.refused, list.samples.len()), (2, 3000, 100));
+    assert_eq!(
+        (names(&list).len(), list.summary.refused, list.summary.samples.len()),
+        (2, 3000, 100)
+    );
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn nine_bad_lines_of_ten_are_borne_and_one_more_is_not() {
     let bad = |count: usize| "bad!name\n".repeat(count) + "[x]\n";
     assert!(parse((bad(9) + "a.x").as_bytes(), Format::Domains).is_err());
     let borne = read(&("[x]\n".to_string() + &"bad!name\n".repeat(9) + "a.x"), Format::Domains);
-    assert_eq!((names(&borne), borne.refused), (vec!["a.x".into()], 9));
+    assert_eq!((names(&borne), borne.summary.refused), (vec!["a.x".into()], 9));
 }
 
 #[test]
@@ -206,7 +209,7 @@ fn a_list_made_dirty_on_purpose_is_read_as_expected() {
         let found: BTreeSet<String> = names(&list).into_iter().collect();
         assert_eq!(found, wanted);
         assert!(found.is_disjoint(&texts("must_not_be_rules")));
-        let address = list.samples.iter().find(|sample| sample.text == "192.0.2.77");
+        let address = list.summary.samples.iter().find(|sample| sample.text == "192.0.2.77");
         assert_eq!(address.expect("refused").why, Refusal::AddressRule.to_string());
     }
 }
@@ -224,7 +227,7 @@ fn real_lists_in_several_formats_have_the_same_names() {
         };
         let names_of = |octets: &Vec<u8>| {
             let list = parse(octets, Format::Auto).expect("a good list");
-            assert_eq!(list.refused, 0);
+            assert_eq!(list.summary.refused, 0);
             names(&list).into_iter().collect::<BTreeSet<_>>()
         };
         let sets: Vec<_> = lists.iter().map(names_of).collect();
@@ -248,8 +251,8 @@ proptest! {
         let octets = lines.join(end.as_bytes());
         for format in [Format::Auto, Format::Hosts, Format::Domains] {
             if let Ok(list) = parse(&octets, format) {
-                prop_assert!(list.rules.iter().all(|rule| (1..=list.lines).contains(&rule.line)));
-                prop_assert!(list.refused + list.boilerplate <= list.lines);
+                prop_assert!(list.rules.iter().all(|rule| (1..=list.summary.lines).contains(&rule.line)));
+                prop_assert!(list.summary.refused + list.summary.boilerplate <= list.summary.lines);
             }
         }
     }
