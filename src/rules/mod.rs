@@ -2,6 +2,7 @@
 
 mod compile;
 mod condition;
+mod evaluate;
 mod index;
 mod line_table;
 mod matches;
@@ -22,6 +23,9 @@ use said::{Form, NameRules, Said};
 
 pub use compile::{Compiler, ListInput, RefusedRule, TooManyLists, compile};
 pub use condition::{Asker, Asking, ClientMatch, Condition, Except, Selection};
+pub use evaluate::{
+    Because, Candidate, Evaluation, Fate, Part, covers_address, covers_name, evaluate,
+};
 pub use matches::{Judgement, Matches, Rewritten};
 pub use rule::{Answer, Effect, Pattern, Record, Rewrite, Rule, TextPattern, TextSyntax};
 pub use ruleset::{Explained, ListInfo, Ruleset};
