@@ -64,7 +64,8 @@ impl Guard {
         self.parents.extend(name.walk().skip(1).map(|parent| parent.wire().into()));
     }
 
-    fn refusal<'r>(&self, rule: &'r Rule) -> Option<(NameRef<'r>, String)> {
+    /// Returns the name that a rule would block though no list may, and why.
+    pub fn refusal<'r>(&self, rule: &'r Rule) -> Option<(NameRef<'r>, String)> {
         let (name, below) = match (&rule.pattern, &rule.effect) {
             (_, Effect::Hole | Effect::Allow | Effect::CancelRewrites(_)) => return None,
             (Pattern::Exact(name), _) => (name.as_ref(), false),

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use file::Files;
-use guard::Guard;
 use shipped::ShippedList;
 
 use crate::catalogue::Catalogue;
@@ -19,6 +18,7 @@ use crate::model::{HashSeed, ListKind, ListName, MAX_LISTS};
 use crate::rules::parse::{Format, RefusedLine};
 use crate::rules::{Compiler, Effect, ListInfo, Pattern, RefusedRule, Rule, Ruleset, TooManyLists};
 
+pub use guard::Guard;
 pub use settings::Settings;
 
 /// A list of the owner's, from `policy.toml`.

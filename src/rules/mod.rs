@@ -24,7 +24,8 @@ use said::{Form, NameRules, Said};
 pub use compile::{Compiler, ListInput, RefusedRule, TooManyLists, compile};
 pub use condition::{Asker, Asking, ClientMatch, Condition, Except, Selection};
 pub use evaluate::{
-    Because, Candidate, Evaluation, Fate, Part, covers_address, covers_name, evaluate,
+    Because, Candidate, Evaluation, Fate, FoundRule, Part, Subject, covers_address, covers_name,
+    evaluate, find_rules,
 };
 pub use matches::{Judgement, Matches, Rewritten};
 pub use rule::{Answer, Effect, Pattern, Record, Rewrite, Rule, TextPattern, TextSyntax};

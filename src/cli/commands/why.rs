@@ -1,7 +1,8 @@
 //! `why`: what would become of a query for a name, and through what.
 
 use super::{
-    Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, quote, verdict, width,
+    Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, offline, print,
+    print_json, quote, verdict, width,
 };
 use crate::api::{DecidedBy, Expected, ListMatch, LogEntry, Why, WhyParams, paths};
 use crate::model::{Level, ListKind, Outcome};
@@ -11,6 +12,7 @@ const VERDICT_END: usize = 64;
 
 /// Calls the daemon and prints.
 pub async fn run(session: &Session, args: &WhyArgs) -> Result<(), Failure> {
+    args.offline.check_unwanted()?;
     let params = WhyParams {
         name: args.name.clone(),
         device: args.device.clone(),
@@ -20,6 +22,20 @@ pub async fn run(session: &Session, args: &WhyArgs) -> Result<(), Failure> {
     session.show(&why, render)?;
     match why.outcome {
         Outcome::Blocked if args.exit_code => Err(Failure::Blocked),
+        _ => Ok(()),
+    }
+}
+
+/// Judges by list files and prints; no daemon is called.
+pub fn run_offline(args: &WhyArgs, json: bool) -> Result<(), Failure> {
+    let report = offline::explain(&args.name, &args.query_type, &args.offline)?;
+    if json {
+        print_json(&report)?;
+    } else {
+        print(&offline::render(&args.name, &report, &Screen::of_process()))?;
+    }
+    match report.verdict {
+        "block" if args.exit_code => Err(Failure::Blocked),
         _ => Ok(()),
     }
 }

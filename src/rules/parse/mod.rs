@@ -2,6 +2,7 @@
 
 mod domains;
 mod hosts;
+mod line_text;
 mod lines;
 mod reading;
 mod words;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Effect, Pattern, Rule};
 use crate::model::DomainName;
 
-use lines::{Content, Line, Lines, escaped, is_blank};
+pub use line_text::line_texts;
+use lines::{Content, Line, Lines, decode, escaped, is_blank};
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
 use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
 
@@ -172,7 +174,7 @@ pub fn read(
     if octets.len() > MAX_LIST_OCTETS {
         return Err(ListRefused::TooLarge);
     }
-    let octets = lines::decode(octets);
+    let octets = decode(octets);
     let format = match options.format {
         Format::Auto if looks_like_hosts(&octets) => Format::Hosts,
         Format::Auto => Format::Domains,
