@@ -1,23 +1,47 @@
 //! What binds one device: masks over the lists, own rules by scope, pauses.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::OwnRules;
-use crate::model::{
-    Action, Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict,
-};
+use crate::model::{Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict};
+use crate::rules::{Answer, Asking, Judgement, Matches, Rewritten, Ruleset};
 use crate::sinkhole::BlockingMode;
 
-/// A verdict, and whether it is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A verdict, how it is carried out, and whether it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
     /// What the rules say.
     pub verdict: Verdict,
-    /// Whether a pause or level off lifts a block: the answer is untouched, the event says so.
+    /// How a block is answered.
+    pub answer: Answer,
+    /// The answer of a rewrite.
+    pub rewritten: Option<Box<Rewritten>>,
+    /// Whether a pause or level off lifts it: the answer is untouched, the event says so.
     pub lifted: bool,
     /// Whether the allow is an own rule's, which on an alias target ends the answer checks.
     pub own: bool,
+}
+
+/// What is decided on: a name or an address, for one device.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The question; of what an answer leads to, with the type of the record that does.
+    pub asking: Asking<'a>,
+    /// What rules are looked up by.
+    pub sought: Sought<'a>,
+    /// What all lists say of it.
+    pub matches: &'a Matches,
+}
+
+/// What rules are looked up by.
+#[derive(Clone, Copy)]
+pub enum Sought<'a> {
+    /// The hashes of the name in the question.
+    Name(&'a NameHashes),
+    /// An address in an answer.
+    Address(IpAddr),
 }
 
 /// What binds one device at this edition; devices alike share one.
@@ -39,47 +63,80 @@ pub struct DevicePolicy {
     pub(super) told: Arc<[ListId]>,
 }
 
+impl Decision {
+    /// Carries out what the lists of a tier say; `None` if they say nothing.
+    pub fn of(judgement: Judgement, reason: impl Fn(ListId) -> Reason) -> Option<Decision> {
+        Some(match judgement {
+            Judgement::None => return None,
+            Judgement::Allow(list) => Verdict::Allow(reason(list)).into(),
+            Judgement::Block(list, answer) => {
+                Decision { answer, ..Verdict::Block(reason(list)).into() }
+            }
+            Judgement::Rewrite(list, rewritten) => {
+                let rewritten = Some(Box::new(rewritten));
+                Decision { rewritten, ..Verdict::Rewrite(reason(list)).into() }
+            }
+            Judgement::Truncate(list) => Verdict::Truncate(reason(list)).into(),
+        })
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Decision {
+        let (answer, rewritten, lifted, own) = Default::default();
+        Decision { verdict, answer, rewritten, lifted, own }
+    }
+}
+
 impl DevicePolicy {
-    /// Decides on a name (or an alias target): own rules by scope, bans, then lists.
+    /// Decides on a name, an alias target or an address: own rules by scope, bans, then lists.
     ///
-    /// `found` are the lists that match it. Allocates nothing.
-    pub fn decide(&self, hashes: &NameHashes, found: ListMask, now: Moment) -> Decision {
+    /// Allocates nothing, but for a rewrite.
+    pub fn decide(&self, ruleset: &Ruleset, subject: &Subject<'_>, now: Moment) -> Decision {
         let seconds = now.unix_seconds();
-        let own = self.own.iter().find_map(|rules| rules.find(hashes, seconds));
-        let (verdict, off) = match own {
-            Some((Action::Allow, rule)) => (Verdict::Allow(Reason::Rule(rule)), false),
-            Some((Action::Block, rule)) => (Verdict::Block(Reason::Rule(rule)), false),
-            None => self.judge(found),
-        };
+        let own = self.own.iter().find_map(|rules| rules.decide(subject, seconds));
+        let own = own.map(|decision| {
+            let own = matches!(decision.verdict, Verdict::Allow(_));
+            Decision { own, ..decision }
+        });
+        let decision = own.or_else(|| self.judge(ruleset, subject));
+        let mut decision = decision.unwrap_or_else(|| Verdict::None.into());
         let paused = self.paused_until.is_some_and(|until| seconds < until);
-        Decision {
-            verdict,
-            lifted: matches!(verdict, Verdict::Block(_)) && (off || paused),
-            own: matches!(verdict, Verdict::Allow(_)),
-        }
+        decision.lifted = decision.verdict.interferes() && (decision.lifted || paused);
+        decision
     }
 
-    /// Returns the verdict of bans and lists, and whether level off lifts it.
-    fn judge(&self, found: ListMask) -> (Verdict, bool) {
-        if let Some(ban) = found.intersection(self.bans).first() {
-            return (Verdict::Block(Reason::Ban(ban)), false);
+    /// Returns what bans and lists say; at level off lists are only noted.
+    fn judge(&self, ruleset: &Ruleset, subject: &Subject<'_>) -> Option<Decision> {
+        if subject.matches.is_empty() {
+            return None;
         }
-        if let Some(list) = found.intersection(self.lists).first() {
-            return (Verdict::Block(Reason::List(self.told(list))), false);
-        }
-        match found.intersection(self.shadow).first() {
-            Some(list) => (Verdict::Block(Reason::List(self.told(list))), true),
-            None => (Verdict::None, false),
-        }
+        let by = |lists: ListMask, reason: &dyn Fn(ListId) -> Reason| {
+            let judged =
+                (!lists.is_empty()).then(|| ruleset.judge(subject.matches, lists, &subject.asking));
+            judged.and_then(|judgement| Decision::of(judgement, reason))
+        };
+        let list = |list| Reason::List(self.told(list));
+        let noted = || {
+            let noted = by(self.shadow, &list).filter(|noted| noted.verdict.interferes());
+            noted.map(|noted| Decision { lifted: true, ..noted })
+        };
+        by(self.bans, &Reason::Ban).or_else(|| by(self.lists, &list)).or_else(noted)
     }
 
     fn told(&self, list: ListId) -> ListId {
         self.told.get(usize::from(list.0)).copied().unwrap_or(list)
     }
 
-    /// Returns how blocked queries are answered.
-    pub fn blocking(&self) -> &BlockingMode {
-        &self.blocking
+    /// Returns how blocked queries are answered, by a rule that may say so itself.
+    pub fn blocking(&self, answer: Answer) -> &BlockingMode {
+        match answer {
+            Answer::Policy => &self.blocking,
+            Answer::NxDomain => &BlockingMode::NxDomain,
+            Answer::NoData => &BlockingMode::NoData,
+            Answer::Refused => &BlockingMode::Refused,
+            Answer::Drop => &BlockingMode::Drop,
+        }
     }
 
     /// Returns what may be recorded.

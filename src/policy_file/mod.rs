@@ -19,8 +19,10 @@ mod edition;
 mod entries;
 mod form;
 mod keeper;
+mod own_syntax;
 mod plan;
 mod revisions;
+mod rules;
 mod text;
 mod timed;
 mod tree;
@@ -28,6 +30,7 @@ mod watch;
 
 pub use change::{Change, ChangeError};
 pub use checker::Known;
+pub use own_syntax::OwnText;
 pub use revisions::Revision;
 pub use text::read;
 pub use watch::Watching;
@@ -36,8 +39,7 @@ use change::{company_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
-use edition::{Draft, assemble, at_header, list_notices, load, named_devices, zones};
-use entries::check_note;
+use edition::{Draft, People, assemble, at_header, list_notices, load, named_devices, zones};
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
@@ -45,6 +47,7 @@ use form::{
 use keeper::Keeper;
 use plan::{Ground, plan};
 use revisions::Revisions;
+use rules::check_note;
 use timed::{TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};
 

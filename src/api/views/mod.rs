@@ -12,7 +12,7 @@ use jiff::Timestamp;
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use policy::{
     Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, PauseView,
-    Reloaded, RuleView, Rules, SwitchView,
+    Reloaded, RuleSyntax, RuleView, Rules, SwitchView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
