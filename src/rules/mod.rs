@@ -3,8 +3,10 @@
 mod compile;
 mod condition;
 mod evaluate;
+mod glob;
 mod index;
 mod line_table;
+mod literals;
 mod matches;
 pub mod parse;
 mod patterns;
@@ -27,6 +29,8 @@ pub use evaluate::{
     Because, Candidate, Evaluation, Fate, FoundRule, Part, Subject, covers_address, covers_name,
     evaluate, find_rules,
 };
+pub use glob::Glob;
+pub use literals::required_literals;
 pub use matches::{Judgement, Matches, Rewritten};
 pub use rule::{Answer, Effect, Pattern, Record, Rewrite, Rule, TextPattern, TextSyntax};
 pub use ruleset::{Explained, ListInfo, Ruleset};
