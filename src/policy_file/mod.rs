@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::diagnostic::Problems;
 use crate::lists::{ListReport, Lists};
-use crate::model::{DeviceId, DeviceName, Legend};
+use crate::model::{DeviceId, DeviceName, Legend, ListName};
 use crate::policy::{Effective, LivePolicy, Standing, Timed};
+use crate::rules::parse::Options;
 use crate::storage::{Database, StorageError};
 
 mod change;
@@ -58,6 +59,16 @@ pub struct Reloaded {
     pub changed: bool,
     /// Notices about lists that were held back.
     pub notices: Vec<String>,
+}
+
+/// The octets of a list that are in force.
+pub struct ListCopy {
+    /// The octets, unpacked.
+    pub octets: Vec<u8>,
+    /// The number of the version.
+    pub version: u32,
+    /// How they are read.
+    pub options: Options,
 }
 
 /// What the keeper works with.
@@ -142,6 +153,11 @@ impl PolicyFile {
     /// Returns what became of each list.
     pub fn list_reports(&self) -> Vec<ListReport> {
         self.0.current().draft.loaded.reports.clone()
+    }
+
+    /// Returns the copy of a list that is in force.
+    pub fn list_copy(&self, name: &ListName) -> Result<ListCopy, String> {
+        Err(format!("there is no copy of {name}"))
     }
 
     /// Returns why the file on disk is not the policy in force, if so, and notices about lists.

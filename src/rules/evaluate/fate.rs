@@ -105,6 +105,7 @@ impl Fate {
             Fate::TakenBackBy(_) => format!("the rewrite is taken back by {by}"),
             Fate::TakesBack => "it only takes rewrites back".into(),
             Fate::PointsNowhere => "it would make the name an alias of itself".into(),
+            Fate::LostTo(_, because) if because.is_of_order() => because.words().into(),
             Fate::LostTo(_, because) => format!("{}: {by}", because.words()),
             Fate::Idle => "it says nothing here".into(),
         }
@@ -112,6 +113,11 @@ impl Fate {
 }
 
 impl Because {
+    /// Returns whether both rules do the same, and it only matters which is told.
+    fn is_of_order(self) -> bool {
+        matches!(self, Because::Points | Because::Syntax | Because::ListOrder | Because::Line)
+    }
+
     fn words(self) -> &'static str {
         match self {
             Because::Rewrite => "a rewrite stands above it",
