@@ -1,6 +1,13 @@
 //! Which format a list is in, and its lines as rules.
 
+mod adguard;
+mod adguard_conditions;
+mod adguard_modifiers;
+mod adguard_pattern;
+mod adguard_rewrite;
+mod adguard_svcb;
 mod domains;
+mod expression;
 mod hosts;
 mod lines;
 mod reading;
@@ -8,12 +15,19 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Pattern, Rule};
+use super::{Answer, Condition, Effect, Pattern, Rewrite, Rule, TextPattern, TextSyntax};
 use crate::model::DomainName;
 
+use adguard::{split_unescaped, unescaped};
+use adguard_modifiers::{Browser, Modifiers, modifiers};
+use adguard_pattern::{Meaning, inner_expression, is_plain_name, pattern, prefix};
+use expression::expression;
 use lines::{Content, Line, Lines, escaped, is_blank};
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
 use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
+use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
+
+pub use adguard::rule as adguard_rule;
 
 /// Largest list, unpacked.
 pub const MAX_LIST_OCTETS: usize = 256 << 20;
@@ -180,9 +194,10 @@ pub fn read(
     };
     let read_line: ReadLine = match format {
         Format::Hosts => hosts::read,
+        Format::Adguard => adguard::read,
         _ => domains::read,
     };
-    let mut reading = Reading::new(format, options.cover_subdomains, take);
+    let mut reading = Reading::new(format, options, take);
     for line in Lines::new(&octets) {
         match line.content()? {
             Content::Nothing => reading.skip(&line),
