@@ -1,6 +1,13 @@
 //! Which format a list is in, and its lines as rules.
 
+mod adguard;
+mod adguard_conditions;
+mod adguard_modifiers;
+mod adguard_pattern;
+mod adguard_rewrite;
+mod adguard_svcb;
 mod domains;
+mod expression;
 mod hosts;
 mod line_text;
 mod lines;
@@ -9,13 +16,20 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Pattern, Rule};
+use super::{Answer, Condition, Effect, Pattern, Rewrite, Rule, TextPattern, TextSyntax};
 use crate::model::DomainName;
 
-pub use line_text::line_texts;
+use adguard::{split_unescaped, unescaped};
+use adguard_modifiers::{Browser, Modifiers, modifiers};
+use adguard_pattern::{Meaning, inner_expression, is_plain_name, pattern, prefix};
+use expression::expression;
 use lines::{Content, Line, Lines, decode, escaped, is_blank};
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
 use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
+use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
+
+pub use adguard::rule as adguard_rule;
+pub use line_text::line_texts;
 
 /// Largest list, unpacked.
 pub const MAX_LIST_OCTETS: usize = 256 << 20;
@@ -182,9 +196,10 @@ pub fn read(
     };
     let read_line: ReadLine = match format {
         Format::Hosts => hosts::read,
+        Format::Adguard => adguard::read,
         _ => domains::read,
     };
-    let mut reading = Reading::new(format, options.cover_subdomains, take);
+    let mut reading = Reading::new(format, options, take);
     for line in Lines::new(&octets) {
         match line.content()? {
             Content::Nothing => reading.skip(&line),

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::model::{DomainName, NameError};
 
 use super::{
-    Answer, Effect, Format, Line, ListRefused, Pattern, RefusedLine, Rule, Summary, address,
-    escaped, foreign, is_address_rule, is_boilerplate, is_sink,
+    Answer, Effect, Format, Line, ListRefused, Options, Pattern, RefusedLine, Rule, Summary,
+    address, escaped, foreign, is_address_rule, is_boilerplate, is_sink,
 };
 
 /// Refused lines that are kept to be shown.
@@ -71,7 +71,7 @@ pub enum Refusal {
 /// A list being read.
 pub struct Reading<'t> {
     take: &'t mut dyn FnMut(Rule),
-    cover_subdomains: bool,
+    options: &'t Options,
     list: Summary,
     /// Lines that are neither blank nor comment.
     meaningful: u32,
@@ -90,7 +90,7 @@ struct Reason {
 /// One line being read.
 pub struct LineReading<'r> {
     take: &'r mut dyn FnMut(Rule),
-    cover_subdomains: bool,
+    options: &'r Options,
     line: u32,
     rules: u32,
     left_out: bool,
@@ -100,13 +100,9 @@ pub struct LineReading<'r> {
 
 impl<'t> Reading<'t> {
     /// Starts; rules go to `take`.
-    pub fn new(
-        format: Format,
-        cover_subdomains: bool,
-        take: &'t mut dyn FnMut(Rule),
-    ) -> Reading<'t> {
+    pub fn new(format: Format, options: &'t Options, take: &'t mut dyn FnMut(Rule)) -> Reading<'t> {
         let list = Summary { format, ..Summary::default() };
-        Reading { take, cover_subdomains, list, meaningful: 0, lost: 0, reasons: Vec::new() }
+        Reading { take, options, list, meaningful: 0, lost: 0, reasons: Vec::new() }
     }
 
     /// Returns whether nothing but blank lines and comments has been read.
@@ -123,7 +119,7 @@ impl<'t> Reading<'t> {
     pub fn read(&mut self, line: &Line<'_>, read: impl FnOnce(&mut LineReading<'_>)) {
         let mut found = LineReading {
             take: self.take,
-            cover_subdomains: self.cover_subdomains,
+            options: self.options,
             line: line.number,
             rules: 0,
             left_out: false,
@@ -186,11 +182,17 @@ impl LineReading<'_> {
         match DomainName::parse(word) {
             Ok(name) if is_boilerplate(&name) => self.leave_out(),
             Ok(name) => {
-                let pattern = if self.cover_subdomains { Pattern::Subtree } else { Pattern::Exact };
+                let wide = self.options.cover_subdomains;
+                let pattern = if wide { Pattern::Subtree } else { Pattern::Exact };
                 self.rule(Rule::plain(pattern(name), Effect::Block(Answer::Policy), 0));
             }
             Err(error) => self.refuse_word(word, foreign(word).unwrap_or(error.into())),
         }
+    }
+
+    /// Returns whether modifiers of browsers are taken off pure `||name^` rules.
+    pub fn strips_browser_modifiers(&self) -> bool {
+        self.options.strip_browser_modifiers
     }
 
     /// Takes a rule; its line is filled in.
