@@ -59,7 +59,7 @@ pub fn read(line: &str, found: &mut LineReading<'_>) {
             }
         };
     }
-    let strip_browser_modifiers = found.strips_browser_modifiers();
+    let strip_browser_modifiers = found.options().strip_browser_modifiers;
     match (Reader { own: false, strip_browser_modifiers }).read(text) {
         Ok(Outcome::Rule(rule)) if is_of_the_machine(&rule.pattern) => found.leave_out(),
         Ok(Outcome::Rule(rule)) => found.rule(rule),

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Content, Lines, decode};
+use super::{Content, Format, Lines, decode};
 
 /// Returns the text of lines, by their numbers, without the blanks around it.
 pub fn line_texts(octets: &[u8], wanted: &BTreeSet<u32>) -> HashMap<u32, String> {
     let last = wanted.last().copied().unwrap_or(0);
     let octets = decode(octets);
     let lines = Lines::new(&octets).take_while(|line| line.number <= last);
-    let text = |line: &super::Line<'_>| match line.content() {
+    let text = |line: &super::Line<'_>| match line.content(Format::Auto) {
         Ok(Content::Text(text)) => text.to_string(),
         _ => line.shown(),
     };
