@@ -94,6 +94,11 @@ impl<'t> Iterator for Lines<'t> {
 }
 
 impl<'t> Line<'t> {
+    /// Returns the line as it lies in the list.
+    pub fn octets(&self) -> &'t [u8] {
+        self.octets
+    }
+
     /// Reads the line; control octets outside comments make the whole list binary.
     pub fn content(&self) -> Result<Content<'t>, ListRefused> {
         if is_comment(self.octets) {

@@ -1,19 +1,39 @@
 //! Which format a list is in, and its lines as rules.
 
+mod dnsmasq;
 mod domains;
 mod hosts;
 mod lines;
+mod name_table;
 mod reading;
+mod rpz;
+mod rpz_action;
+mod rpz_trigger;
+mod rpz_zone;
+mod unbound;
+mod unbound_zone;
 mod words;
+mod zone_record;
+mod zone_text;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Pattern, Rule};
-use crate::model::DomainName;
+use super::{
+    Answer, ClientMatch, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern,
+    TextSyntax,
+};
+use crate::model::{DomainName, NameError};
 
 use lines::{Content, Line, Lines, escaped, is_blank};
+use name_table::NameTable;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
+use rpz_action::{Place, effect};
+use rpz_trigger::Trigger;
+use rpz_zone::{ZoneNames, ZonePlace};
+use unbound_zone::{LocalNames, Spot, ZoneType};
 use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
+use zone_record::{Written, domain, name_at, seconds};
+use zone_text::{Entry, Word, ZoneText, because, split};
 
 /// Largest list, unpacked.
 pub const MAX_LIST_OCTETS: usize = 256 << 20;
@@ -179,7 +199,10 @@ pub fn read(
         format => format,
     };
     let read_line: ReadLine = match format {
+        Format::Rpz => return rpz::read(&octets, options, take),
+        Format::Unbound => return unbound::read(&octets, options, take),
         Format::Hosts => hosts::read,
+        Format::Dnsmasq => dnsmasq::read,
         _ => domains::read,
     };
     let mut reading = Reading::new(format, options.cover_subdomains, take);
@@ -231,3 +254,5 @@ fn is_html(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
