@@ -8,23 +8,34 @@ mod adguard_rewrite;
 mod adguard_svcb;
 mod detect;
 mod disconnect;
+mod dnsmasq;
 mod domains;
 mod expression;
 mod header;
 mod hosts;
 mod line_text;
 mod lines;
+mod name_table;
 mod pihole;
 mod pihole_expression;
 mod reading;
+mod rpz;
+mod rpz_action;
+mod rpz_trigger;
+mod rpz_zone;
+mod unbound;
+mod unbound_zone;
 mod words;
+mod zone_record;
+mod zone_text;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern, TextSyntax,
+    Answer, ClientMatch, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern,
+    TextSyntax,
 };
-use crate::model::DomainName;
+use crate::model::{DomainName, NameError};
 
 use adguard::{read as read_adguard, split_unescaped, unescaped};
 use adguard_modifiers::{Browser, Modifiers, modifiers};
@@ -34,12 +45,19 @@ use domains::read_word;
 use expression::expression;
 use header::says_wildcard;
 use lines::{Content, Line, Lines, decode, escaped, is_blank};
+use name_table::NameTable;
 use pihole_expression::translate;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
+use rpz_action::{Place, effect};
+use rpz_trigger::Trigger;
+use rpz_zone::{ZoneNames, ZonePlace};
+use unbound_zone::{LocalNames, Spot, ZoneType};
 use words::{
     Listed, address, cut_comment, foreign, is_adguard, is_boilerplate, is_cosmetic, is_dnsmasq,
     is_plain, is_sink, is_unbound, listed, words,
 };
+use zone_record::{Written, domain, name_at, seconds};
+use zone_text::{Entry, Word, ZoneText, because, split};
 use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
 
 pub use adguard::rule as adguard_rule;
@@ -220,6 +238,8 @@ pub fn read(
     };
     let summary = match format {
         Format::Disconnect => disconnect::read(&octets, options, take)?,
+        Format::Rpz => rpz::read(&octets, options, take)?,
+        Format::Unbound => unbound::read(&octets, options, take)?,
         _ => read_lines(&octets, Reading::new(format, options, take), format)?,
     };
     Ok(Summary { format, header: header::read(&octets), ..summary })
@@ -250,11 +270,12 @@ fn line_reader(format: Format) -> ReadLine {
         Format::Hosts => hosts::read,
         Format::Pihole => pihole::read,
         Format::Adguard => read_adguard,
-        Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
-        Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
-        Format::Auto | Format::Domains | Format::Wildcard | Format::Disconnect => domains::read,
+        Format::Dnsmasq => dnsmasq::read,
+        _ => domains::read,
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
