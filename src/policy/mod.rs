@@ -8,6 +8,8 @@ mod own_rules;
 mod rule_ids;
 mod standing;
 mod table;
+#[cfg(test)]
+mod test_ground;
 mod written_rules;
 
 pub use device_policy::{Decision, DevicePolicy, Sought, Subject};

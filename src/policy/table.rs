@@ -257,10 +257,11 @@ mod tests {
     use crate::model::{
         Action, DeviceName, DomainName, GroupName, ListName, LogDetail, Moment, Reason, Verdict,
     };
+    use crate::policy::test_ground::{SEED, at, decide};
     use crate::policy::{DevicePart, GroupPart, LevelDifference, Part, Pause};
+    use crate::rules::Answer;
     use crate::rules::parse::Format;
 
-    const SEED: HashSeed = HashSeed([3, 5]);
     const TRACKERS: ListId = ListId(0);
     const HARMLESS: ListId = ListId(1);
     const STRICT: ListId = ListId(2);
@@ -315,9 +316,7 @@ mod tests {
     }
 
     fn verdict(policy: &DevicePolicy, name: &str, found: &[ListId]) -> Verdict {
-        let name = DomainName::parse(name).expect("a name");
-        let now = Moment { wall: 0, monotonic: 0 };
-        policy.decide(&NameHashes::of(name.as_ref(), SEED), mask(found), now).verdict
+        decide(policy, name, found, at(0)).verdict
     }
 
     #[test]

@@ -611,4 +611,29 @@ mod tests {
         assert_eq!(resume(pause(NOW + 1)).expect("planned").steps, [TimedStep::Resume(tv())]);
         assert!(matches!(resume(pause(NOW)), Err(ChangeError::NotFound(_))));
     }
+
+    #[test]
+    fn a_written_rule_comes_once_and_goes_by_its_text() {
+        let syntax = Syntax::Exact(Action::Block);
+        let text = OwnText::read(syntax, "only.example").expect("a rule");
+        let add = |note: Option<&str>| Change::WriteRule {
+            scope: phone(),
+            text: text.clone(),
+            note: note.map(String::from),
+        };
+        let plan = planned(&add(Some("exam week"))).expect("planned");
+        let rules = standing(&plan).written;
+        assert_eq!((rules.len(), rules[0].note.as_deref()), (1, Some("exam week")));
+        assert_eq!((rules[0].scope.clone(), &*rules[0].text), (phone(), "only.example"));
+        let file = plan.text.expect("a text");
+        let again = planned_with(&file, &Timed::default(), &add(Some("exam week")));
+        assert_eq!(again.expect("planned").text, None);
+        let other_note = planned_with(&file, &Timed::default(), &add(None)).expect("planned");
+        assert_eq!(standing(&other_note).written.len(), 1);
+        let remove = |text: &str| Change::UnwriteRule { scope: phone(), syntax, text: text.into() };
+        let gone = planned_with(&file, &Timed::default(), &remove("only.example"));
+        assert!(standing(&gone.expect("planned")).written.is_empty());
+        let missing = planned_with(&file, &Timed::default(), &remove("other.example"));
+        assert!(matches!(missing, Err(ChangeError::NotFound(_))), "{missing:?}");
+    }
 }

@@ -144,7 +144,8 @@ fn cut_end(text: &str) -> (&str, End) {
 impl Parts<'_> {
     fn meaning(self) -> Result<Meaning, Refusal> {
         if let Some(pattern) = self.addresses() {
-            return Ok(Meaning::Pattern(pattern));
+            let all = matches!(pattern, Pattern::Address(prefix) if prefix.bits() == 0);
+            return Ok(if all { Meaning::TooWide(pattern) } else { Meaning::Pattern(pattern) });
         }
         if !self.text.contains(|c: char| !matches!(c, '.' | '*')) {
             return match self.text {
@@ -289,7 +290,7 @@ fn is_mark(character: char) -> bool {
 }
 
 /// Returns whether a character belongs to the address of a page, behind or around the host.
-fn is_of_pages(character: char) -> bool {
+pub fn is_of_pages(character: char) -> bool {
     "/?=&:%;,+~@^|#$()[]{}'".contains(character)
 }
 

@@ -39,7 +39,7 @@ use crate::model::{DomainName, NameError};
 
 use adguard::{read as read_adguard, split_unescaped, unescaped};
 use adguard_modifiers::{Browser, Modifiers, modifiers};
-use adguard_pattern::{Meaning, inner_expression, is_plain_name, pattern, prefix};
+use adguard_pattern::{Meaning, inner_expression, is_of_pages, is_plain_name, pattern, prefix};
 use detect::{Start, is_header};
 use domains::read_word;
 use expression::expression;

@@ -6,7 +6,7 @@ mod replies;
 mod test_daemon;
 mod upstream;
 
-pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp};
+pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp, read_framed, write_framed};
 pub use encrypted::{EncryptedUpstream, Identity};
 pub use replies::Reply;
 pub use test_daemon::{Setup, TestDaemon};
