@@ -15,9 +15,9 @@ pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
 pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
-    ListMatch, ListState, ListView, LogEntry, LogPage, LogState, PauseView, QueryTally, Reloaded,
-    RuleView, Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow, Why, WhyAlias,
-    timestamp,
+    ListMatch, ListState, ListView, ListWorth, LogEntry, LogPage, LogState, Overlap, PauseView,
+    QueryTally, Reloaded, RuleView, Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow,
+    Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

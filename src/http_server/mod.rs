@@ -8,6 +8,7 @@ mod selection;
 mod snapshot;
 mod tallies;
 mod unix_socket;
+mod worth;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use extract::{Actor, Body, Params, Peer, Segment, bounded, parse_name};
 use selection::{find_company, find_device, find_scope};
 use snapshot::{Snapshot, pause_views, seconds};
 use tallies::{Purposes, catalogue_purposes, rows_of, tally_of};
+use worth::worth;
 
 /// Octets that the body of a request may have.
 const BODY_LIMIT: usize = 64 << 10;

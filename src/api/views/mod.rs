@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use policy::{
-    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, PauseView,
-    Reloaded, RuleView, Rules, SwitchView,
+    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, ListWorth,
+    Overlap, PauseView, Reloaded, RuleView, Rules, SwitchView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};

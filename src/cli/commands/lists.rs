@@ -7,11 +7,14 @@ use super::{
     fit, plural, quote, scope_flag, wrap,
 };
 use crate::api::{
-    Changed, LineView, ListChange, ListState, ListView, ProblemDocument, ProblemKind, SwitchView,
-    paths,
+    Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
+    SwitchView, paths,
 };
 use crate::diagnostic::nearest;
 use crate::model::ListKind;
+
+/// Lists with which the overlap is told.
+const OVERLAPS: usize = 8;
 
 /// Calls the daemon and prints.
 pub async fn run(session: &Session) -> Result<(), Failure> {
@@ -59,6 +62,8 @@ pub fn render(lists: &[ListView], screen: &Screen) -> String {
         Column::text("LIST"),
         Column::whole("EVERYONE"),
         Column::number("RULES"),
+        Column::number("HITS"),
+        Column::number("SOLE"),
         Column::whole("ABOUT"),
         Column::text("FROM"),
     ];
@@ -83,6 +88,8 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
         ("rules", count(u64::from(list.brief.rules))),
         ("everyone", state(list.brief.state).into()),
         ("by hand", switches.join(", ")),
+        ("caught", caught(list)),
+        ("overlap", overlap(list)),
         ("held back", list.held.as_deref().map(escape).unwrap_or_default()),
     ];
     let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&list.brief.name)));
@@ -104,6 +111,26 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
     text
 }
 
+/// Tells what the list matched in the days that the log holds, and what no other list did.
+fn caught(list: &ListView) -> String {
+    let ListWorth { hits, sole, blocked, .. } = &list.worth;
+    match hits {
+        0 => "nothing so far".into(),
+        _ => format!(
+            "{}: {} blocked, {} by no other list",
+            plural(*hits, "query"),
+            count(*blocked),
+            count(*sole)
+        ),
+    }
+}
+
+fn overlap(list: &ListView) -> String {
+    let told = list.worth.overlaps.iter().take(OVERLAPS);
+    let told = told.map(|other| format!("{} with {}", count(other.queries), escape(&other.list)));
+    told.collect::<Vec<_>>().join(", ")
+}
+
 fn bad_lines(lines: &[LineView], screen: &Screen) -> String {
     let told = lines.iter().map(|line| {
         let why = format!("line {}: {}", line.line, escape(&line.why));
@@ -123,6 +150,8 @@ fn row(list: &ListView) -> Row {
         escape(&list.brief.name).into(),
         Cell::styled(style, state(list.brief.state)),
         count(u64::from(list.brief.rules)).into(),
+        count(list.worth.hits).into(),
+        count(list.worth.sole).into(),
         about(list.kind).into(),
         escape(&list.source).into(),
     ]);

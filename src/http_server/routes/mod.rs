@@ -19,7 +19,7 @@ use axum::routing::{get, post, put};
 use super::{
     Actor, Answer, App, Body, EntryViews, Params, Purposes, Segment, Shared, Snapshot, bounded,
     catalogue_purposes, change_problem, find_company, find_device, find_scope, gap_view,
-    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of,
+    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of, worth,
     write_cursor,
 };
 use crate::api::paths;
