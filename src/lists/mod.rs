@@ -2,6 +2,7 @@
 
 mod file;
 mod guard;
+pub mod known;
 mod settings;
 pub mod shipped;
 
