@@ -260,6 +260,11 @@ pub enum CompanyCommand {
 /// What to do with a list.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ListsCommand {
+    /// Lists by others that can be added by name
+    Browse {
+        /// Only those with these words
+        words: Vec<String>,
+    },
     /// Everything about one, with the lines that could not be read
     Info {
         /// Its name

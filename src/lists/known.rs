@@ -2,13 +2,15 @@
 
 use std::sync::LazyLock;
 
+use serde::Serialize;
+
 use crate::model::{ListKind, ListName};
 
 /// The file, compiled in.
 const FILE: &str = include_str!("../../blocklists/known-lists.tsv");
 
 /// A list by somebody else that can be subscribed by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KnownList {
     /// The name it has here.
     pub name: ListName,

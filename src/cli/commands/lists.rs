@@ -3,8 +3,8 @@
 use hyper::Method;
 
 use super::{
-    Cell, Column, Failure, Row, ScopeArgs, Screen, Session, Style, Table, count, escape, fields,
-    fit, plural, quote, scope_flag, wrap,
+    Cell, Column, Failure, ListsCommand, Row, ScopeArgs, Screen, Session, Style, Table, count,
+    escape, fields, fit, lists_browse, plural, quote, scope_flag, wrap,
 };
 use crate::api::{
     Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
@@ -22,8 +22,18 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     session.show(&lists, |lists, screen| render(lists, screen))
 }
 
+/// Does what is wanted with one list, or shows what lists there are elsewhere.
+pub async fn command(session: &Session, command: &ListsCommand) -> Result<(), Failure> {
+    match command {
+        ListsCommand::Browse { words } => lists_browse::run(session, words),
+        ListsCommand::Info { list } => info(session, list).await,
+        ListsCommand::Enable { list, scope } => switch(session, list, scope, true).await,
+        ListsCommand::Disable { list, scope } => switch(session, list, scope, false).await,
+    }
+}
+
 /// Shows one list.
-pub async fn info(session: &Session, name: &str) -> Result<(), Failure> {
+async fn info(session: &Session, name: &str) -> Result<(), Failure> {
     let lists: Vec<ListView> = session.client.get(paths::LISTS, &()).await?;
     let Some(list) = lists.iter().find(|list| list.brief.name == name) else {
         let detail = format!("there is no list `{name}`");
@@ -36,12 +46,7 @@ pub async fn info(session: &Session, name: &str) -> Result<(), Failure> {
 }
 
 /// Switches a list.
-pub async fn switch(
-    session: &Session,
-    list: &str,
-    scope: &ScopeArgs,
-    on: bool,
-) -> Result<(), Failure> {
+async fn switch(session: &Session, list: &str, scope: &ScopeArgs, on: bool) -> Result<(), Failure> {
     let body = ListChange { scope: scope.or_everyone(), on };
     let path = paths::list_policy(list);
     let changed: Changed = session.client.send(Method::PUT, &path, &body).await?;
@@ -188,7 +193,8 @@ fn state(state: ListState) -> &'static str {
     }
 }
 
-fn about(kind: ListKind) -> &'static str {
+/// Returns what a list is about, in words.
+pub fn about(kind: ListKind) -> &'static str {
     match kind {
         ListKind::Tracking => "tracking",
         ListKind::EncryptedDns => "encrypted DNS",
