@@ -7,8 +7,8 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, LevelChange, ListChange, PauseChange, PolicyText, ResumeChange,
-    RuleChange, RuleRemoval, ScopeChoice,
+    CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
+    PolicyText, ResumeChange, RuleChange, RuleRemoval, ScopeChoice,
 };
 pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};

@@ -131,7 +131,8 @@ impl Keeper {
             steps => self.timed.apply(steps, now, actor),
         };
         let reason = change.to_string();
-        self.put(draft, &Occasion { actor, reason: &reason, fresh_lists: false })
+        let fresh_lists = !Arc::ptr_eq(&draft.loaded, &current.draft.loaded);
+        self.put(draft, &Occasion { actor, reason: &reason, fresh_lists })
             .and(kept)
             .map_err(|error| ChangeError::Storage(error.to_string()))
     }
@@ -207,16 +208,21 @@ impl Keeper {
     /// Writes a text that a change has made of the one in force.
     fn write(&self, current: &Current, text: String) -> Result<Draft, ChangeError> {
         let file = self.disk.name();
-        let standing = read(&file, &text, &current.draft.known)
-            .map_err(|problems| ChangeError::Invalid(problems.to_string()))?;
+        let invalid = |problems: Problems| ChangeError::Invalid(problems.to_string());
+        let standing = read(&file, &text, &current.draft.known).map_err(invalid)?;
+        let draft = if standing.lists == current.draft.standing.lists {
+            Draft { text, standing: Arc::new(standing), ..current.draft.clone() }
+        } else {
+            load(&self.parts, &file, &text).map_err(invalid)?
+        };
         let there = self.disk.read().map_err(ChangeError::Broken)?;
         let based_on = there.is_some().then_some(current.revision.as_str());
-        self.disk.replace(based_on, &text).map_err(|error| match error {
+        self.disk.replace(based_on, &draft.text).map_err(|error| match error {
             WriteError::ReadOnly(why) => ChangeError::ReadOnly(why),
             WriteError::Conflict => ChangeError::Conflict,
             WriteError::Failed(why) => ChangeError::Storage(why),
         })?;
-        Ok(Draft { text, standing: Arc::new(standing), ..current.draft.clone() })
+        Ok(draft)
     }
 
     /// Puts a draft in force, with pauses and timed rules as they are in `state.db` now.

@@ -19,6 +19,7 @@ mod edition;
 mod entries;
 mod form;
 mod keeper;
+mod list_plan;
 mod plan;
 mod revisions;
 mod text;
@@ -26,13 +27,13 @@ mod timed;
 mod tree;
 mod watch;
 
-pub use change::{Change, ChangeError};
+pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
 pub use revisions::Revision;
 pub use text::read;
 pub use watch::Watching;
 
-use change::{company_word, log_word};
+use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
@@ -43,7 +44,7 @@ use form::{
     RuleForm, Text, ZoneForm,
 };
 use keeper::Keeper;
-use plan::{Ground, plan};
+use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use timed::{TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};

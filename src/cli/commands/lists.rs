@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::{
     Cell, Column, Failure, ListsCommand, Row, ScopeArgs, Screen, Session, Style, Table, count,
-    escape, fields, fit, lists_browse, plural, quote, scope_flag, wrap,
+    escape, fields, fit, lists_browse, lists_change, plural, quote, scope_flag, wrap,
 };
 use crate::api::{
     Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
@@ -26,6 +26,12 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
 pub async fn command(session: &Session, command: &ListsCommand) -> Result<(), Failure> {
     match command {
         ListsCommand::Browse { words } => lists_browse::run(session, words),
+        ListsCommand::Add(list) => lists_change::add(session, list).await,
+        ListsCommand::Remove { list } => lists_change::remove(session, list).await,
+        ListsCommand::Accept { list } => lists_change::accept(session, list).await,
+        ListsCommand::Rollback { list, version } => {
+            lists_change::rollback(session, list, *version).await
+        }
         ListsCommand::Info { list } => info(session, list).await,
         ListsCommand::Enable { list, scope } => switch(session, list, scope, true).await,
         ListsCommand::Disable { list, scope } => switch(session, list, scope, false).await,

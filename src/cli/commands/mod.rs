@@ -8,6 +8,7 @@ pub mod devices;
 pub mod levels;
 pub mod lists;
 mod lists_browse;
+mod lists_change;
 pub mod log;
 mod log_follower;
 pub mod pause;
@@ -23,8 +24,8 @@ use std::path::PathBuf;
 
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs, Screen,
-    Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
+    Layout, ListArgs, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs,
+    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
     scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;

@@ -3,11 +3,11 @@
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, Segment, Shared, Snapshot, change_problem, find_scope, worth,
+    Actor, Answer, App, Body, Segment, Shared, Snapshot, change_problem, find_scope, list_name,
+    worth,
 };
 use crate::api::{
-    Changed, LineView, ListBrief, ListChange, ListState, ListView, ListWorth, ProblemDocument,
-    ProblemKind, SwitchView,
+    Changed, LineView, ListBrief, ListChange, ListState, ListView, ListWorth, SwitchView,
 };
 use crate::lists::ListReport;
 use crate::model::{ListKind, ListMask, ListName};
@@ -40,8 +40,7 @@ pub async fn switch(
     Body(change): Body<ListChange>,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let name = ListName::parse(&list)
-            .map_err(|why| ProblemDocument::new(ProblemKind::NotFound, why).field("list"))?;
+        let name = list_name(&list)?;
         let scope = find_scope(app, change.scope)?;
         let switch = Change::SwitchList(scope.clone(), name.clone(), Some(change.on));
         app.parts.policy.apply(&switch, &actor).map_err(change_problem)?;

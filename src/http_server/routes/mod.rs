@@ -3,6 +3,7 @@
 mod companies;
 mod devices;
 mod levels;
+mod list_changes;
 mod lists;
 mod pause;
 mod policy;
@@ -14,7 +15,7 @@ mod why;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use super::{
     Actor, Answer, App, Body, EntryViews, Params, Purposes, Segment, Shared, Snapshot, bounded,
@@ -23,6 +24,7 @@ use super::{
     write_cursor,
 };
 use crate::api::paths;
+use list_changes::list_name;
 use lists::list_briefs;
 use rules::rule_view;
 use who::company_rows;
@@ -42,7 +44,8 @@ pub fn routes() -> Router<Shared> {
         .route(paths::DEVICE, get(devices::show).patch(devices::rename).delete(devices::forget))
         .route(paths::COMPANIES, get(companies::list))
         .route(paths::COMPANY_POLICY, put(companies::switch))
-        .route(paths::LISTS, get(lists::list))
+        .route(paths::LISTS, get(lists::list).post(list_changes::add))
+        .route(paths::LIST, delete(list_changes::remove))
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))
         .route(paths::RULES, get(rules::list).post(rules::add))
