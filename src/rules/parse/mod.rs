@@ -250,7 +250,8 @@ fn line_reader(format: Format) -> ReadLine {
         Format::Adguard => adguard::read,
         Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
         Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
-        Format::Auto | Format::Domains | Format::Wildcard | Format::Disconnect => domains::read,
+        Format::Wildcard => domains::read_wildcard,
+        Format::Auto | Format::Domains | Format::Disconnect => domains::read,
     }
 }
 
