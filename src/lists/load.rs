@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Artefact, ArtefactKey, Artefacts, Files, Guard, KeyParts, ListReport, Loading, Meta, Offered,
-    OwnList, Settings, Source, Store, Version, shipped,
+    ArtefactKey, Artefacts, Files, Guard, KeyParts, ListReport, Loading, Meta, Offered, OwnList,
+    Settings, Source, Store, Version, shipped,
 };
 use crate::catalogue::Catalogue;
 use crate::model::{DomainName, HashSeed, ListKind, ListName, MAX_LISTS};
@@ -166,9 +166,13 @@ impl Lists {
 
     /// Maps the compiled lists of a key, if they are there and whole.
     fn compiled(&self, key: ArtefactKey) -> Option<(Ruleset, Vec<ListReport>)> {
-        let Artefact { body, notes } = self.artefacts.find(key)?;
-        let reports = serde_json::from_slice(&notes).ok()?;
-        let ruleset = Ruleset::from_octets(body, &key.0, self.seed)?;
+        let octets = self.artefacts.find(key)?;
+        let ruleset = Ruleset::from_octets(octets, &key.0, self.seed);
+        let ruleset = ruleset.inspect_err(|error| {
+            tracing::warn!("{error}: they are made anew from the stored lists");
+        });
+        let ruleset = ruleset.ok()?;
+        let reports = serde_json::from_slice(ruleset.notes()).ok()?;
         Some((ruleset, reports))
     }
 
@@ -189,12 +193,16 @@ impl Lists {
             let added = loading.add_own(arrived.list, content.as_deref());
             added.map_err(|error| error.to_string())?;
         }
-        let (ruleset, reports) = loading.finish();
+        let (mut ruleset, reports) = loading.finish();
+        ruleset.set_notes(serde_json::to_vec(&reports).unwrap_or_default().into());
         let own: Vec<OwnList> = arrived.iter().map(|arrived| arrived.list.clone()).collect();
         // Copies may have been damaged, and other versions come into force.
         let key = self.key(catalogue, &own);
-        match self.keep(key, &ruleset, &reports) {
-            Ok(()) => Ok(self.compiled(key).unwrap_or((ruleset, reports))),
+        match self.artefacts.keep(key, &ruleset.to_octets(&key.0)) {
+            Ok(()) => {
+                self.artefacts.sweep(key);
+                Ok(self.compiled(key).unwrap_or((ruleset, reports)))
+            }
             Err(error) => {
                 notices.push(format!(
                     "compiled lists are in memory only, and made anew at the next start: {error}"
@@ -202,18 +210,6 @@ impl Lists {
                 Ok((ruleset, reports))
             }
         }
-    }
-
-    fn keep(
-        &self,
-        key: ArtefactKey,
-        ruleset: &Ruleset,
-        reports: &[ListReport],
-    ) -> std::io::Result<()> {
-        let notes = serde_json::to_vec(reports)?;
-        self.artefacts.keep(key, ruleset.to_octets(&key.0), &notes)?;
-        self.artefacts.sweep(key);
-        Ok(())
     }
 
     /// Returns the octets in force of a list; a damaged copy gives way to the file or a version before.
@@ -274,19 +270,4 @@ fn machine_names() -> Vec<DomainName> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = DomainName::parse(name.trim()).ok().filter(|name| !name.as_ref().is_root());
     name.into_iter().collect()
-}
-
-trait Octets: Sized {
-    fn to_octets(&self, key: &[u8; 32]) -> Vec<u8>;
-    fn from_octets(octets: bytes::Bytes, key: &[u8; 32], seed: HashSeed) -> Option<Self>;
-}
-
-impl Octets for Ruleset {
-    fn to_octets(&self, _key: &[u8; 32]) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn from_octets(_: bytes::Bytes, _: &[u8; 32], _: HashSeed) -> Option<Self> {
-        None
-    }
 }

@@ -1,8 +1,4 @@
-//! Lists being compiled: one after the other, the rules of one in memory at a time.
-
-use std::hash::{Hash, Hasher};
-
-use siphasher::sip::SipHasher13;
+//! Lists being compiled: one after the other, their rules never in memory all at once.
 
 use super::{Guard, ListReport, OwnList, ShippedList};
 use crate::model::HashSeed;
@@ -12,15 +8,21 @@ use crate::rules::{Compiler, Effect, ListInfo, Rule, Ruleset, TooManyLists};
 /// Lists being compiled.
 pub struct Loading<'g> {
     guard: &'g Guard,
-    seed: HashSeed,
     compiler: Compiler,
     reports: Vec<ListReport>,
+}
+
+/// One of the owner's lists as it is to be read.
+struct Wanted<'l> {
+    list: &'l OwnList,
+    octets: &'l [u8],
+    options: Options,
 }
 
 impl<'g> Loading<'g> {
     /// Starts without any list.
     pub fn new(guard: &'g Guard, seed: HashSeed) -> Loading<'g> {
-        Loading { guard, seed, compiler: Compiler::new(seed), reports: Vec::new() }
+        Loading { guard, compiler: Compiler::new(seed), reports: Vec::new() }
     }
 
     /// Adds a list that ships with the program.
@@ -28,7 +30,13 @@ impl<'g> Loading<'g> {
         let mut report = ListReport::of_shipped(&list);
         let ShippedList { name, kind, part, rules } = list;
         let info = ListInfo { shipped: true, part, ..ListInfo::new(name, kind, Format::Domains) };
-        self.compile(info, &rules, &mut report)?;
+        let mut draft = self.compiler.begin(info)?;
+        let mut counted = 0;
+        for rule in rules {
+            counted += counts(&rule);
+            draft.take(rule);
+        }
+        report.count(counted, draft.commit());
         if !part {
             self.reports.push(report);
         }
@@ -38,15 +46,25 @@ impl<'g> Loading<'g> {
     /// Adds a list of the owner's; without octets, or with ones that are no list, it is empty.
     pub fn add_own(&mut self, list: &OwnList, octets: Option<&[u8]>) -> Result<(), TooManyLists> {
         let mut report = ListReport::of_own(list);
-        let rules = octets.map(|octets| self.read(list, octets, &mut report)).unwrap_or_default();
-        let info = ListInfo {
-            trusted: list.trusted,
-            allowlist: list.allowlist,
-            ..ListInfo::new(list.name.clone(), list.kind, report.format)
-        };
-        self.compile(info, &rules, &mut report)?;
+        let mut wanted =
+            Wanted { list, octets: octets.unwrap_or_default(), options: list.options() };
+        if let Err(refused) = self.take_in(&wanted, &mut report)? {
+            report.held = Some(refused.to_string());
+            // The format may be what was set wrong since the list was taken in.
+            wanted.options.format = Format::Auto;
+            if self.take_in(&wanted, &mut report)?.is_err() {
+                wanted.octets = &[];
+                let _ = self.take_in(&wanted, &mut report)?;
+            }
+        }
         self.reports.push(report);
         Ok(())
+    }
+
+    /// Returns what became of the last list.
+    #[cfg(test)]
+    pub fn last_report(&self) -> &ListReport {
+        self.reports.last().expect("a list was added")
     }
 
     /// Compiles what was added.
@@ -54,65 +72,41 @@ impl<'g> Loading<'g> {
         (self.compiler.finish(), self.reports)
     }
 
-    fn read(&self, list: &OwnList, octets: &[u8], report: &mut ListReport) -> Vec<Rule> {
-        let options = list.options();
-        match self.read_as(list, octets, &options, report) {
-            Ok(rules) => rules,
-            Err(refused) => {
-                report.held = Some(refused.to_string());
-                // The format may be what was set wrong since the list was taken in.
-                let auto = Options { format: Format::Auto, ..options };
-                self.read_as(list, octets, &auto, report).unwrap_or_default()
-            }
-        }
-    }
-
-    fn read_as(
-        &self,
-        list: &OwnList,
-        octets: &[u8],
-        options: &Options,
+    /// Reads a list into the compiler; one that is refused leaves nothing there.
+    fn take_in(
+        &mut self,
+        wanted: &Wanted<'_>,
         report: &mut ListReport,
-    ) -> Result<Vec<Rule>, ListRefused> {
-        let (mut rules, mut sieve) = (Vec::new(), self.guard.sieve(list));
+    ) -> Result<Result<(), ListRefused>, TooManyLists> {
+        let Wanted { list, octets, options } = wanted;
+        let info = ListInfo {
+            trusted: list.trusted,
+            allowlist: list.allowlist,
+            ..ListInfo::new(list.name.clone(), list.kind, options.format)
+        };
+        let mut draft = self.compiler.begin(info)?;
+        let (mut counted, mut sieve) = (0, self.guard.sieve(list));
         let mut take = |rule: Rule| {
             if sieve.passes(&rule) {
-                rules.push(rule);
+                counted += counts(&rule);
+                draft.take(rule);
             }
         };
         let summary = match read(octets, options, &mut take) {
-            // Somebody accepted that it is empty.
+            Ok(summary) => summary,
+            // Nothing has come yet, or somebody accepted that it is empty.
             Err(ListRefused::Empty) => Summary { format: options.format, ..Summary::default() },
-            read => read?,
+            Err(refused) => return Ok(Err(refused)),
         };
+        draft.set_format(summary.format);
         report.skipped = sieve.finish();
         report.take(summary);
-        Ok(rules)
-    }
-
-    fn compile(
-        &mut self,
-        info: ListInfo,
-        rules: &[Rule],
-        report: &mut ListReport,
-    ) -> Result<(), TooManyLists> {
-        let counted = rules.iter().filter(|rule| rule.effect != Effect::Hole);
-        let mut keys: Vec<u64> = counted.map(|rule| key(rule, self.seed)).collect();
-        let refused = self.compiler.add(info, rules)?;
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        report.rules = count(keys.len().saturating_sub(refused.len()));
-        keys.sort_unstable();
-        keys.dedup();
-        report.unique = report.rules.min(count(keys.len()));
-        report.refuse(refused);
-        Ok(())
+        report.count(counted, draft.commit());
+        Ok(Ok(()))
     }
 }
 
-/// Returns the same number for rules that say the same.
-fn key(rule: &Rule, seed: HashSeed) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(seed.0[0], seed.0[1]);
-    let Rule { pattern, effect, important, badfilter, condition, .. } = rule;
-    (pattern, effect, important, badfilter, condition).hash(&mut hasher);
-    hasher.finish()
+/// A hole is no rule of its own: it only ends another one.
+fn counts(rule: &Rule) -> u32 {
+    u32::from(rule.effect != Effect::Hole)
 }

@@ -21,7 +21,7 @@ mod text_guard;
 mod version_rows;
 mod versions;
 
-use artefact::{Artefact, ArtefactKey, Artefacts, KeyParts};
+use artefact::{ArtefactKey, Artefacts, KeyParts};
 use changes::{Named, Reading, compare, text as pattern_text};
 use file::{Files, read_bounded_from, unpacked};
 use guard::Guard;

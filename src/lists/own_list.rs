@@ -78,12 +78,13 @@ impl OwnList {
             strip_browser_modifiers: self.strip_browser_modifiers,
             allowlist: self.allowlist,
             zone: self.zone.clone(),
+            categories: (!self.categories.is_empty()).then(|| self.categories.clone()),
         }
     }
 
     /// Returns source and reading in one line: with another one, what was got before says nothing.
     pub(super) fn asked(&self) -> String {
-        format!("{} {:?} {:?}", self.source, self.options(), self.categories)
+        format!("{} {:?}", self.source, self.options())
     }
 }
 

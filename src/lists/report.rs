@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{OwnList, ShippedList};
 use crate::model::{ListKind, ListName};
-use crate::rules::RefusedRule;
+use crate::rules::Committed;
 use crate::rules::parse::{Format, RefusedLine, Summary};
+
+/// Rules refused by the compiler that are shown.
+const SAMPLES: usize = 100;
 
 /// What became of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,11 +84,14 @@ impl ListReport {
         self.boilerplate = summary.boilerplate;
     }
 
-    /// Takes over the rules that the compiler refused.
-    pub fn refuse(&mut self, refused: Vec<RefusedRule>) {
-        let count = u32::try_from(refused.len()).unwrap_or(u32::MAX);
-        self.refused = self.refused.saturating_add(count);
-        self.samples.extend(refused.into_iter().map(|rule| RefusedLine {
+    /// Takes over what the compiler took in of so many rules.
+    pub fn count(&mut self, rules: u32, committed: Committed) {
+        let Committed { rules: unique, refused, .. } = committed;
+        let left_out = u32::try_from(refused.len()).unwrap_or(u32::MAX);
+        self.rules = rules.saturating_sub(left_out);
+        self.unique = unique.min(self.rules);
+        self.refused = self.refused.saturating_add(left_out);
+        self.samples.extend(refused.into_iter().take(SAMPLES).map(|rule| RefusedLine {
             line: rule.line,
             text: rule.text.into(),
             why: rule.why,
