@@ -1,19 +1,23 @@
-//! Plain lists: one name a line.
+//! Plain lists and wildcard lists: one name or address a line; they share one file.
+//!
+//! AdGuard's syntax among them is read as such (`filter-rules.md`, section 7).
 
-use super::{LineReading, Refusal, address, cut_comment, foreign, is_address_rule, words};
+use super::{
+    LineReading, Refusal, address, cut_comment, foreign, is_adguard, is_plain, read_adguard, words,
+};
 
-/// Reads a line: its name is blocked, itself alone.
+/// Reads a line: its name is blocked, itself alone unless marked.
 pub fn read(line: &str, found: &mut LineReading<'_>) {
+    if is_adguard(line) {
+        return read_adguard(line, found);
+    }
     let text = cut_comment(line);
     let mut words = words(text);
     let Some(first) = words.next() else {
         return;
     };
     if words.next().is_none() {
-        match host(first) {
-            Ok(host) => found.name(host),
-            Err(refusal) => found.refuse(refusal),
-        }
+        read_word(first, found);
     } else if address(first).is_some() {
         found.refuse(Refusal::HostsLine);
     } else {
@@ -21,9 +25,23 @@ pub fn read(line: &str, found: &mut LineReading<'_>) {
     }
 }
 
+/// Reads a word: a name, `*.name` or `.name`, an address, a prefix or a URL that is only a host.
+pub fn read_word(word: &str, found: &mut LineReading<'_>) {
+    let below = word.strip_prefix("*.").or_else(|| word.strip_prefix('.'));
+    let below = below.filter(|below| !below.is_empty());
+    if below.unwrap_or(word).contains('*') {
+        return found.refuse(Refusal::InnerStar);
+    }
+    match below.ok_or_else(|| host(word)) {
+        Ok(below) => found.subtree(below),
+        Err(Ok(host)) => found.name(host),
+        Err(Err(refusal)) => found.refuse(refusal),
+    }
+}
+
 /// Returns the host of a word that may be a URL; one with a path or port is not a rule for a host.
 fn host(word: &str) -> Result<&str, Refusal> {
-    if is_address_rule(word) {
+    if is_plain(word) || is_address_rule(word) {
         return Ok(word);
     }
     if let Some(refusal) = foreign(word) {
@@ -39,6 +57,12 @@ fn host(word: &str) -> Result<&str, Refusal> {
         Some(_) if address(host).is_none() => Err(Refusal::Port),
         _ => Ok(host),
     }
+}
+
+/// Returns whether a word is an address, or one with a number behind a slash.
+fn is_address_rule(word: &str) -> bool {
+    let (start, bits) = word.split_once('/').unwrap_or((word, "0"));
+    address(start).is_some() && bits.parse::<u8>().is_ok()
 }
 
 fn is_web(scheme: &str) -> bool {

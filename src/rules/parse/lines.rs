@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{ListRefused, Refusal};
+use super::{Format, ListRefused, Refusal, is_cosmetic};
 
 /// Longest line; compiled expressions are long.
 const MAX_LINE_OCTETS: usize = 64 << 10;
@@ -94,9 +94,16 @@ impl<'t> Iterator for Lines<'t> {
 }
 
 impl<'t> Line<'t> {
+    /// Returns a line that was found otherwise than by its end.
+    pub fn new(number: u32, octets: &'t [u8]) -> Line<'t> {
+        Line { number, octets }
+    }
+
     /// Reads the line; control octets outside comments make the whole list binary.
-    pub fn content(&self) -> Result<Content<'t>, ListRefused> {
-        if is_comment(self.octets) {
+    ///
+    /// Which marks begin a comment depends on the format; in [`Format::Auto`] any of them does.
+    pub fn content(&self, format: Format) -> Result<Content<'t>, ListRefused> {
+        if self.comment(format).is_some() {
             return Ok(Content::Nothing);
         }
         if self.octets.iter().any(|&octet| is_control(octet)) {
@@ -112,6 +119,15 @@ impl<'t> Line<'t> {
         })
     }
 
+    /// Returns the octets of a comment, its mark among them, if the line is nothing else.
+    pub fn comment(&self, format: Format) -> Option<&'t [u8]> {
+        let mut rest = self.octets;
+        while let [b' ' | b'\t' | b'\x0c', after @ ..] | [0xc2, 0xa0, after @ ..] = rest {
+            rest = after;
+        }
+        begins_comment(rest, format).then_some(rest)
+    }
+
     /// Returns the line so that it can be shown; octets that are no UTF-8 are read as Latin-1.
     pub fn shown(&self) -> String {
         let octets = self.octets.get(..MAX_SHOWN_OCTETS).unwrap_or(self.octets);
@@ -125,14 +141,15 @@ impl<'t> Line<'t> {
 /// More octets than 200 characters can take.
 const MAX_SHOWN_OCTETS: usize = 800;
 
-fn is_comment(octets: &[u8]) -> bool {
-    let mut rest = octets;
-    loop {
-        rest = match rest {
-            [b' ' | b'\t' | b'\x0c', rest @ ..] | [0xc2, 0xa0, rest @ ..] => rest,
-            [b'#' | b'!' | b';', ..] | [b'/', b'/', ..] => return true,
-            _ => return false,
-        };
+fn begins_comment(octets: &[u8], format: Format) -> bool {
+    use Format::{Adguard, Auto, Domains, Hosts, Pihole, Rpz, Wildcard};
+    let one_name = matches!(format, Auto | Hosts | Domains | Wildcard | Pihole);
+    match octets {
+        [b'#', ..] => format != Adguard || !is_cosmetic(octets),
+        [b'!', ..] => format != Rpz,
+        [b';', ..] => one_name || format == Rpz,
+        [b'/', b'/', ..] => one_name,
+        _ => false,
     }
 }
 
@@ -146,7 +163,7 @@ mod tests {
 
     fn texts(octets: &[u8]) -> Vec<String> {
         let octets = decode(octets);
-        let text = |line: Line<'_>| match line.content() {
+        let text = |line: Line<'_>| match line.content(Format::Auto) {
             Ok(Content::Nothing) => "-".to_string(),
             Ok(Content::Text(text)) => text.to_string(),
             Ok(Content::Refused(refusal)) => format!("{}: {refusal}", line.number),
@@ -182,6 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn marks_of_comments_differ_by_format() {
+        let is_comment = |text: &str, format| {
+            let line = Line::new(1, text.as_bytes());
+            matches!(line.content(format), Ok(Content::Nothing))
+        };
+        for format in [Format::Hosts, Format::Domains, Format::Pihole, Format::Wildcard] {
+            assert!(["# a", "##a", "! a", "; a", "// a"].iter().all(|a| is_comment(a, format)));
+        }
+        assert!(is_comment("# a", Format::Adguard) && is_comment("!#if x", Format::Adguard));
+        assert!(is_comment("; a", Format::Rpz) && !is_comment("! a", Format::Rpz));
+        for text in ["##.ad", "#@#.ad", "#?#.ad", "#$#.ad", "#%#a", "//a/", "; a"] {
+            assert!(!is_comment(text, Format::Adguard), "{text}");
+        }
+        assert!(!is_comment("; a", Format::Unbound) && !is_comment("// a", Format::Dnsmasq));
+    }
+
+    #[test]
     fn octets_that_are_no_utf8_are_read_in_comments_only() {
         assert_eq!(texts(b"# M\xfcller\n"), ["-"]);
         assert_eq!(texts(b"m\xfcller.com\nb"), ["1: the line is not UTF-8", "b"]);
@@ -206,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_short_and_cannot_steer_a_terminal() {
-        let line = |octets| Line { number: 1, octets };
+        let line = |octets| Line::new(1, octets);
         assert_eq!(line(b" \x1b[31m 'a' ").shown(), r"\u{1b}[31m 'a'");
         assert_eq!(line("a\u{202e}b".as_bytes()).shown(), r"a\u{202e}b");
         assert_eq!(line(b"m\xfcller").shown(), "müller");

@@ -1,25 +1,38 @@
 //! Which format a list is in, and its lines as rules.
 
+mod detect;
+mod disconnect;
 mod domains;
+mod header;
 mod hosts;
 mod lines;
+mod pihole;
+mod pihole_expression;
 mod reading;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Pattern, Rule};
+use super::{
+    Answer, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern, TextSyntax,
+};
 use crate::model::DomainName;
 
+use detect::{Start, is_header};
+use domains::read_word;
+use header::says_wildcard;
 use lines::{Content, Line, Lines, escaped, is_blank};
+use pihole_expression::translate;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
-use words::{address, cut_comment, foreign, is_address_rule, is_boilerplate, is_sink, words};
+use words::{
+    Listed, address, cut_comment, foreign, is_adguard, is_cosmetic, is_dnsmasq, is_plain, is_sink,
+    is_unbound, listed, words,
+};
+
+pub use pihole::pihole_regex;
 
 /// Largest list, unpacked.
 pub const MAX_LIST_OCTETS: usize = 256 << 20;
-
-/// Lines that are looked at to find the format out.
-const DETECTION_LINES: usize = 1000;
 
 /// The syntax of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +74,8 @@ pub struct Options {
     pub allowlist: bool,
     /// The origin of a zone file that does not name its own.
     pub zone: Option<DomainName>,
+    /// Categories to be taken of Disconnect's file, in any case; `None`: all but those that break sites.
+    pub categories: Option<Vec<String>>,
 }
 
 /// A line that could not be read.
@@ -130,9 +145,17 @@ pub enum ListRefused {
     /// A web page.
     #[error("it is a web page, not a list")]
     Html,
-    /// A JSON object, whose last words in each array would pass for names.
-    #[error("it is JSON, which this version does not read")]
+    /// JSON where lines are wanted: the last words in its arrays would pass for names.
+    #[error("it is JSON, and not in the format that is set for it")]
     Json,
+    /// JSON of another kind.
+    #[error("it is not Disconnect's services.json: {0}")]
+    Disconnect(String),
+    /// Disconnect's other file.
+    #[error(
+        "it is Disconnect's entities.json, which tells owners and blocks nothing: take services.json"
+    )]
+    Entities,
     /// Nothing in it.
     #[error("it has no rule")]
     Empty,
@@ -173,25 +196,32 @@ pub fn read(
         return Err(ListRefused::TooLarge);
     }
     let octets = lines::decode(octets);
-    let format = match options.format {
-        Format::Auto if looks_like_hosts(&octets) => Format::Hosts,
-        Format::Auto => Format::Domains,
-        format => format,
+    let format = match (options.format, detect::start(&octets)) {
+        (_, Start::Html) => return Err(ListRefused::Html),
+        (Format::Auto | Format::Disconnect, Start::Json) => Format::Disconnect,
+        (_, Start::Json) => return Err(ListRefused::Json),
+        (Format::Auto, Start::Lines) => detect::format(&octets),
+        (named, Start::Lines) => named,
     };
-    let read_line: ReadLine = match format {
-        Format::Hosts => hosts::read,
-        _ => domains::read,
+    let summary = match format {
+        Format::Disconnect => disconnect::read(&octets, options, take)?,
+        _ => read_lines(&octets, Reading::new(format, options, take), format)?,
     };
-    let mut reading = Reading::new(format, options.cover_subdomains, take);
-    for line in Lines::new(&octets) {
-        match line.content()? {
+    Ok(Summary { format, header: header::read(&octets), ..summary })
+}
+
+/// Reads a list of which each line is for itself.
+fn read_lines(
+    octets: &[u8],
+    mut reading: Reading<'_>,
+    format: Format,
+) -> Result<Summary, ListRefused> {
+    let read_line = line_reader(format);
+    for line in Lines::new(octets) {
+        match line.content(format)? {
             Content::Nothing => reading.skip(&line),
-            Content::Text(text) if reading.is_at_start() && is_header(text) => reading.skip(&line),
-            Content::Text(text) if reading.is_at_start() && is_html(text) => {
-                return Err(ListRefused::Html);
-            }
-            Content::Text(text) if reading.is_at_start() && text.starts_with('{') => {
-                return Err(ListRefused::Json);
+            Content::Text(text) if reading.is_at_start() && is_header(text, format) => {
+                reading.skip(&line)
             }
             Content::Text(text) => reading.read(&line, |found| read_line(text, found)),
             Content::Refused(refusal) => reading.read(&line, |found| found.refuse(refusal)),
@@ -200,33 +230,20 @@ pub fn read(
     reading.finish()
 }
 
-/// Judges by what the majority of lines can only be: an address and names, or one name.
-fn looks_like_hosts(octets: &[u8]) -> bool {
-    let (mut hosts, mut names) = (0, 0);
-    let texts = Lines::new(octets).filter_map(|line| match line.content() {
-        Ok(Content::Text(text)) => Some(cut_comment(text)),
-        _ => None,
-    });
-    for text in texts.take(DETECTION_LINES) {
-        let mut words = words(text);
-        match (words.next().map(address), words.next()) {
-            (Some(Some(_)), Some(_)) => hosts += 1,
-            (Some(None), None) => names += 1,
-            _ => {}
-        }
+fn line_reader(format: Format) -> ReadLine {
+    match format {
+        Format::Hosts => hosts::read,
+        Format::Pihole => pihole::read,
+        Format::Adguard => read_adguard,
+        Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
+        Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
+        Format::Auto | Format::Domains | Format::Wildcard | Format::Disconnect => domains::read,
     }
-    hosts > 0 && hosts >= names
 }
 
-/// A first line such as `[Adblock Plus 2.0]`.
-fn is_header(text: &str) -> bool {
-    text.starts_with('[') && text.ends_with(']')
-}
-
-fn is_html(text: &str) -> bool {
-    let begins =
-        |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    begins("<!doctype") || begins("<html")
+/// Reads a line of the mixed syntax, or of it in a plain list.
+fn read_adguard(line: &str, found: &mut LineReading<'_>) {
+    if is_adguard(line) { found.refuse(Refusal::AdGuard) } else { hosts::read(line, found) }
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::model::{DomainName, NameError};
+use crate::model::NameError;
 
 use super::{
-    Answer, Effect, Format, Line, ListRefused, Pattern, RefusedLine, Rule, Summary, address,
-    escaped, foreign, is_address_rule, is_boilerplate, is_sink,
+    Answer, Effect, Format, Line, ListRefused, Listed, Options, Pattern, RefusedLine, Rule,
+    Summary, escaped, listed,
 };
 
 /// Refused lines that are kept to be shown.
@@ -24,9 +24,15 @@ pub enum Refusal {
     /// No domain name.
     #[error("{0}")]
     Name(#[from] NameError),
-    /// An address or prefix instead of a name.
-    #[error("a rule for an address; this version blocks names only")]
-    AddressRule,
+    /// A prefix of no bits.
+    #[error("it covers every address")]
+    EveryAddress,
+    /// An address where only a name can be.
+    #[error("an address, and no name")]
+    NoName,
+    /// One label where names have more.
+    #[error("a name of one label, which Pi-hole does not take")]
+    OneLabel,
     /// An address, then a comment.
     #[error("an address without a name")]
     AddressAlone,
@@ -49,16 +55,19 @@ pub enum Refusal {
     #[error("a URL that is neither http nor https")]
     OtherUrl,
     /// A rule of the AdGuard syntax.
-    #[error("AdGuard syntax, which this version does not read")]
+    #[error("AdGuard syntax in a list of another format")]
     AdGuard,
     /// A wildcard.
-    #[error("a wildcard, which this version does not read")]
+    #[error("a wildcard in a list of another format")]
     Wildcard,
+    /// A star that is not in front.
+    #[error("a `*` elsewhere than in `*.name`")]
+    InnerStar,
     /// A line for dnsmasq or unbound.
-    #[error("dnsmasq or unbound syntax, which this version does not read")]
+    #[error("dnsmasq or unbound syntax in a list of another format")]
     ServerConfiguration,
     /// A record of a response policy zone.
-    #[error("a response policy zone, which this version does not read")]
+    #[error("a record of a zone in a list of another format")]
     Rpz,
     /// Octets that are no text.
     #[error("the line is not UTF-8")]
@@ -71,7 +80,7 @@ pub enum Refusal {
 /// A list being read.
 pub struct Reading<'t> {
     take: &'t mut dyn FnMut(Rule),
-    cover_subdomains: bool,
+    options: &'t Options,
     list: Summary,
     /// Lines that are neither blank nor comment.
     meaningful: u32,
@@ -90,7 +99,7 @@ struct Reason {
 /// One line being read.
 pub struct LineReading<'r> {
     take: &'r mut dyn FnMut(Rule),
-    cover_subdomains: bool,
+    options: &'r Options,
     line: u32,
     rules: u32,
     left_out: bool,
@@ -99,14 +108,10 @@ pub struct LineReading<'r> {
 }
 
 impl<'t> Reading<'t> {
-    /// Starts; rules go to `take`.
-    pub fn new(
-        format: Format,
-        cover_subdomains: bool,
-        take: &'t mut dyn FnMut(Rule),
-    ) -> Reading<'t> {
+    /// Starts a list in a format that was named or found out; rules go to `take`.
+    pub fn new(format: Format, options: &'t Options, take: &'t mut dyn FnMut(Rule)) -> Reading<'t> {
         let list = Summary { format, ..Summary::default() };
-        Reading { take, cover_subdomains, list, meaningful: 0, lost: 0, reasons: Vec::new() }
+        Reading { take, options, list, meaningful: 0, lost: 0, reasons: Vec::new() }
     }
 
     /// Returns whether nothing but blank lines and comments has been read.
@@ -116,14 +121,14 @@ impl<'t> Reading<'t> {
 
     /// Counts a line without meaning.
     pub fn skip(&mut self, line: &Line<'_>) {
-        self.list.lines = line.number;
+        self.list.lines = self.list.lines.max(line.number);
     }
 
     /// Counts a line and takes in what `read` finds on it.
     pub fn read(&mut self, line: &Line<'_>, read: impl FnOnce(&mut LineReading<'_>)) {
         let mut found = LineReading {
             take: self.take,
-            cover_subdomains: self.cover_subdomains,
+            options: self.options,
             line: line.number,
             rules: 0,
             left_out: false,
@@ -132,7 +137,7 @@ impl<'t> Reading<'t> {
         };
         read(&mut found);
         let LineReading { rules, left_out, ignored, refused, .. } = found;
-        self.list.lines = line.number;
+        self.skip(line);
         self.list.rules = self.list.rules.saturating_add(rules);
         self.meaningful += 1;
         self.list.boilerplate += u32::from(left_out && rules == 0);
@@ -173,23 +178,42 @@ impl<'t> Reading<'t> {
 }
 
 impl LineReading<'_> {
-    /// Takes a word as a name that is blocked, itself alone.
+    /// Returns how the list is to be read.
+    pub fn options(&self) -> &Options {
+        self.options
+    }
+
+    /// Takes a word as a name that is blocked, itself alone, or as an address in answers.
     pub fn name(&mut self, word: &str) {
-        let unquoted = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
-        let word = unquoted.unwrap_or(word);
-        if address(word).is_some_and(is_sink) || word == "." {
-            return self.leave_out();
-        }
-        if is_address_rule(word) {
-            return self.refuse_word(word, Refusal::AddressRule);
-        }
-        match DomainName::parse(word) {
-            Ok(name) if is_boilerplate(&name) => self.leave_out(),
-            Ok(name) => {
-                let pattern = if self.cover_subdomains { Pattern::Subtree } else { Pattern::Exact };
-                self.rule(Rule::plain(pattern(name), Effect::Block(Answer::Policy), 0));
+        self.name_to(word, Effect::Block(Answer::Policy));
+    }
+
+    /// Takes a word as a name, itself alone, with an effect; an address is blocked whatever it is.
+    pub fn name_to(&mut self, word: &str, effect: Effect) {
+        match listed(word) {
+            Ok(Listed::Name(name)) if self.options.cover_subdomains => {
+                self.rule(Rule::plain(Pattern::Subtree(name), effect, 0));
             }
-            Err(error) => self.refuse_word(word, foreign(word).unwrap_or(error.into())),
+            Ok(Listed::Name(name)) => self.rule(Rule::plain(Pattern::Exact(name), effect, 0)),
+            Ok(Listed::Address(prefix)) => {
+                let pattern = Pattern::Address(prefix);
+                self.rule(Rule::plain(pattern, Effect::Block(Answer::Policy), 0));
+            }
+            Ok(Listed::Boilerplate) => self.leave_out(),
+            Err(refusal) => self.refuse_word(word, refusal),
+        }
+    }
+
+    /// Takes a word as a name that is blocked with all below it.
+    pub fn subtree(&mut self, word: &str) {
+        match listed(word) {
+            Ok(Listed::Name(name)) => {
+                let pattern = Pattern::Subtree(name);
+                self.rule(Rule::plain(pattern, Effect::Block(Answer::Policy), 0));
+            }
+            Ok(Listed::Boilerplate) => self.leave_out(),
+            Ok(Listed::Address(_)) => self.refuse_word(word, Refusal::NoName),
+            Err(refusal) => self.refuse_word(word, refusal),
         }
     }
 
@@ -217,7 +241,8 @@ impl LineReading<'_> {
         });
     }
 
-    fn refuse_word(&mut self, word: &str, refusal: Refusal) {
+    /// Refuses the line for one of its words.
+    pub fn refuse_word(&mut self, word: &str, refusal: Refusal) {
         self.refused.get_or_insert_with(|| {
             let why = format!("`{}`: {refusal}", escaped(word));
             (refusal, why)
