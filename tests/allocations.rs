@@ -91,9 +91,9 @@ impl House {
         let announce = log.clone();
         let (policy, live) = PolicyFile::start(policy_file::Parts {
             folder: data.to_path_buf(),
+            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
             state,
             devices: devices.clone(),
-            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
             clock: clock.clone(),
             announce: Box::new(move |legend| announce.announce(legend)),
         })
