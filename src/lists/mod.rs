@@ -1,7 +1,9 @@
 //! Where rules come from: the shipped lists and files of the owner; what became of each.
 
+pub mod fetch;
 mod file;
 mod guard;
+mod schedule;
 mod settings;
 pub mod shipped;
 
@@ -19,6 +21,7 @@ use crate::model::{HashSeed, ListKind, ListName, MAX_LISTS};
 use crate::rules::parse::{Format, RefusedLine};
 use crate::rules::{Compiler, Effect, ListInfo, Pattern, RefusedRule, Rule, Ruleset, TooManyLists};
 
+pub use schedule::next_due;
 pub use settings::Settings;
 
 /// A list of the owner's, from `policy.toml`.
