@@ -4,6 +4,8 @@ mod body;
 mod client;
 mod error;
 mod lookup;
+#[cfg(test)]
+mod packed;
 mod reach;
 mod redirect;
 #[cfg(test)]

@@ -103,67 +103,10 @@ fn unreadable(error: &io::Error) -> FetchError {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::*;
+    use crate::lists::fetch::packed::{brotli, brotli_bomb, gzip, zstd};
 
     const LIMIT: u64 = 1 << 20;
-
-    fn gzip(octets: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(octets).expect("memory");
-        encoder.finish().expect("memory")
-    }
-
-    fn zstd(octets: &[u8]) -> Vec<u8> {
-        ruzstd::encoding::compress_to_vec(octets, ruzstd::encoding::CompressionLevel::Fastest)
-    }
-
-    /// A brotli stream of stored pieces (RFC 7932, section 9.2): no encoder is needed for it.
-    fn brotli(octets: &[u8]) -> Vec<u8> {
-        let mut bits = Bits::default();
-        bits.push(0, 1); // a window of 16 bits
-        for piece in octets.chunks(1 << 16) {
-            bits.push(0, 1); // not the last
-            bits.push(0, 2); // the length has 4 nibbles
-            bits.push(piece.len() as u32 - 1, 16);
-            bits.push(1, 1); // stored
-            bits.align();
-            bits.octets.extend(piece);
-        }
-        bits.push(0b11, 2); // the last, and empty
-        bits.align();
-        bits.octets
-    }
-
-    #[derive(Default)]
-    struct Bits {
-        octets: Vec<u8>,
-        held: u32,
-        count: u32,
-    }
-
-    impl Bits {
-        fn push(&mut self, value: u32, count: u32) {
-            for bit in 0..count {
-                self.held |= (value >> bit & 1) << self.count;
-                self.count += 1;
-                if self.count == 8 {
-                    self.align();
-                }
-            }
-        }
-
-        fn align(&mut self) {
-            if self.count > 0 {
-                self.octets.push(self.held as u8);
-            }
-            (self.held, self.count) = (0, 0);
-        }
-    }
 
     fn packed(packing: Packing, octets: &[u8]) -> Vec<u8> {
         match packing {
@@ -221,6 +164,10 @@ mod tests {
                 Ok(count)
             }
         }
+        let bomb = unpack(&*brotli_bomb(), Packing::Brotli, LIMIT);
+        assert!(matches!(bomb, Err(FetchError::TooLarge(_))), "{bomb:?}");
+        let whole = unpack(&*brotli_bomb(), Packing::Brotli, 16 << 20);
+        assert_eq!(whole.map(|octets| octets.len()), Ok(16 << 20));
         let million = vec![0; 1_000_000];
         for (packing, body) in [(Packing::Gzip, gzip(&million)), (Packing::Zstd, zstd(&million))] {
             let endless = BufReader::new(Endless(body, 0));

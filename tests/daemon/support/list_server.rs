@@ -40,10 +40,10 @@ pub struct ListIdentity {
 }
 
 impl ListIdentity {
-    /// Makes a certificate for [`LIST_HOST`].
-    pub fn new() -> ListIdentity {
+    /// Makes an authority of this name with a certificate for [`LIST_HOST`].
+    pub fn of(authority: &str) -> ListIdentity {
         let mut parameters = rcgen::CertificateParams::new(vec![LIST_HOST.into()]).expect("a name");
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, "the test's own");
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, authority);
         parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(2999, 1, 1);
         let key = rcgen::KeyPair::generate().expect("a key");
