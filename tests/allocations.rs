@@ -93,7 +93,7 @@ impl House {
             folder: data.to_path_buf(),
             state,
             devices: devices.clone(),
-            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
+            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
             clock: clock.clone(),
             announce: Box::new(move |legend| announce.announce(legend)),
         })

@@ -145,7 +145,7 @@ impl Parts {
             folder: data.to_path_buf(),
             state: state.clone(),
             devices: devices.clone(),
-            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
+            lists: Lists::open(&config.lists, data, state.clone(), seed)?,
             clock: clock.clone(),
             announce: Box::new(move |legend| announce.announce(legend)),
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lists::FileList;
+use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
 };
@@ -26,7 +26,7 @@ pub struct Standing {
     /// Own rules of the file; those with an end that API and CLI make are in [`Timed`].
     pub rules: Vec<OwnRule>,
     /// Lists of the owner's.
-    pub lists: Vec<FileList>,
+    pub lists: Vec<OwnList>,
     /// Names that are ours.
     pub local: LocalNames,
     /// How blocked queries are answered.

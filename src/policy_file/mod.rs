@@ -19,6 +19,7 @@ mod edition;
 mod entries;
 mod form;
 mod keeper;
+mod list_entries;
 mod plan;
 mod revisions;
 mod text;

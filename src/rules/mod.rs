@@ -11,7 +11,7 @@ mod rule;
 mod ruleset;
 mod said;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 #[cfg(test)]
 mod tests;
 
