@@ -91,7 +91,7 @@ impl House {
         let announce = log.clone();
         let (policy, live) = PolicyFile::start(policy_file::Parts {
             folder: data.to_path_buf(),
-            state,
+            state: state.clone(),
             devices: devices.clone(),
             lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
             clock: clock.clone(),

@@ -48,7 +48,7 @@ async fn feed(
     loop {
         let frame = timeout(limits.idle, body.frame()).await.map_err(|_| FetchError::Stalled)?;
         let Some(frame) = frame else { return Ok(()) };
-        let frame = frame.map_err(|error| FetchError::of_body(&error))?;
+        let frame = frame.map_err(|error| FetchError::of_exchange(&error))?;
         let Ok(piece) = frame.into_data() else { continue };
         received = received.saturating_add(piece.len() as u64);
         if received > limits.wire {

@@ -135,12 +135,12 @@ async fn exchange(
     let mut client = http1::Builder::new();
     client.max_buf_size(LONGEST_HEAD).max_headers(MOST_FIELDS);
     let shaken = client.handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = shaken.map_err(|error| FetchError::of_head(&error))?;
+    let (mut sender, connection) = shaken.map_err(|error| FetchError::of_exchange(&error))?;
     let mut driver = JoinSet::new();
     driver.spawn(async move {
         // What goes wrong is told by the answer or its body.
         let _ = connection.await;
     });
     let response = sender.send_request(request).await;
-    Ok(Answered { response: response.map_err(|error| FetchError::of_head(&error))?, driver })
+    Ok(Answered { response: response.map_err(|error| FetchError::of_exchange(&error))?, driver })
 }

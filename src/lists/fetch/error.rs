@@ -102,16 +102,8 @@ impl FetchError {
         })
     }
 
-    /// Returns the error of an exchange that went wrong before its body.
-    pub(super) fn of_head(error: &hyper::Error) -> FetchError {
-        match error.is_incomplete_message() || error.is_closed() {
-            true => FetchError::CutShort,
-            false => FetchError::NotHttp,
-        }
-    }
-
-    /// Returns the error of a body that went wrong.
-    pub(super) fn of_body(error: &hyper::Error) -> FetchError {
+    /// Returns the error of an exchange that went wrong.
+    pub(super) fn of_exchange(error: &hyper::Error) -> FetchError {
         match error.is_parse() {
             true => FetchError::NotHttp,
             false => FetchError::CutShort,

@@ -269,6 +269,7 @@ async fn what_breaks_off_or_is_no_http_is_not_taken() {
         vec![send(&[&head(200, &[]), LIST]), Step::Cut],
         vec![send(&[b"HTTP/1.1 200 OK\r\nContent-Le"])],
         vec![],
+        vec![Step::Cut],
     ] {
         assert_eq!(scene.refusal(steps.clone()).await, cut, "{steps:?}");
     }
