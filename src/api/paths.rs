@@ -18,6 +18,8 @@ pub const COMPANIES: &str = "/api/v1/companies";
 pub const COMPANY_POLICY: &str = "/api/v1/companies/{company}/policy";
 /// `GET`: all lists.
 pub const LISTS: &str = "/api/v1/lists";
+/// `GET`: how the fetching of lists goes. `POST`: lists fetched now, told line by line.
+pub const LIST_UPDATES: &str = "/api/v1/lists/updates";
 /// `PUT`: a list's switch.
 pub const LIST_POLICY: &str = "/api/v1/lists/{list}/policy";
 /// `GET`: what the levels hold. `PUT`: a level for a scope.

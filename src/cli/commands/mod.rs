@@ -7,6 +7,7 @@ pub mod device;
 pub mod devices;
 pub mod levels;
 pub mod lists;
+pub mod lists_update;
 pub mod log;
 mod log_follower;
 pub mod pause;
@@ -74,6 +75,9 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         }
         Command::Lists { command: Some(ListsCommand::Disable { list, scope }) } => {
             lists::switch(session, list, scope, false).await
+        }
+        Command::Lists { command: Some(ListsCommand::Update { lists }) } => {
+            lists_update::run(session, lists).await
         }
         Command::Levels => levels::run(session).await,
         Command::Level { who, level } => levels::set(session, who, *level).await,

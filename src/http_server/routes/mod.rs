@@ -3,6 +3,7 @@
 mod companies;
 mod devices;
 mod levels;
+mod list_updates;
 mod lists;
 mod pause;
 mod policy;
@@ -43,6 +44,7 @@ pub fn routes() -> Router<Shared> {
         .route(paths::COMPANIES, get(companies::list))
         .route(paths::COMPANY_POLICY, put(companies::switch))
         .route(paths::LISTS, get(lists::list))
+        .route(paths::LIST_UPDATES, get(list_updates::list).post(list_updates::update))
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))
         .route(paths::RULES, get(rules::list).post(rules::add))

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -146,13 +145,6 @@ impl ListServer {
     /// Returns how many connections came, whatever became of them.
     pub fn connections(&self) -> usize {
         *self.shared.connections.lock().expect("whole")
-    }
-
-    /// Waits until so many requests came.
-    pub fn wait_for(&self, requests: usize) {
-        while self.heads().len() < requests {
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 }
 
