@@ -128,6 +128,14 @@ pub struct DeviceChange {
     pub name: String,
 }
 
+/// Fetches lists now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateRequest {
+    /// Their names; none: all that have an address.
+    pub lists: Vec<String>,
+}
+
 /// A text to be checked as policy.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

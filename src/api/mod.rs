@@ -8,16 +8,16 @@ mod views;
 
 pub use changes::{
     CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
-    PolicyText, ResumeChange, RuleChange, RuleRemoval, ScopeChoice,
+    PolicyText, ResumeChange, RuleChange, RuleRemoval, ScopeChoice, UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
 pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
-    ListMatch, ListState, ListView, ListWorth, LogEntry, LogPage, LogState, Overlap, PauseView,
-    QueryTally, Reloaded, RuleView, Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow,
-    Why, WhyAlias, timestamp,
+    ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage, LogState, Overlap, PauseView,
+    QueryTally, ReceivedView, Reloaded, RuleView, Rules, Status, SwitchView, Tally, UpdateEvent,
+    UpdateOutcome, UpstreamView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

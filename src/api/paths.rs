@@ -24,6 +24,8 @@ pub const LIST: &str = "/api/v1/lists/{list}";
 pub const LIST_ACCEPT: &str = "/api/v1/lists/{list}/accept";
 /// `POST`: puts an earlier version of a list back.
 pub const LIST_ROLLBACK: &str = "/api/v1/lists/{list}/rollback";
+/// `GET`: how the fetching of lists goes. `POST`: lists fetched now, told line by line.
+pub const LIST_UPDATES: &str = "/api/v1/lists/updates";
 /// `PUT`: a list's switch.
 pub const LIST_POLICY: &str = "/api/v1/lists/{list}/policy";
 /// `GET`: what the levels hold. `PUT`: a level for a scope.

@@ -289,6 +289,12 @@ pub enum ListsCommand {
         /// Its name
         list: String,
     },
+    /// Fetches lists now, due or not
+    Update {
+        /// Their names [default: all that have an address]
+        #[arg(value_name = "NAME")]
+        lists: Vec<String>,
+    },
     /// Switches it on; for everyone, unless told otherwise
     Enable {
         /// Its name

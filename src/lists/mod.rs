@@ -6,6 +6,7 @@
 
 mod artefact;
 mod changes;
+pub mod fetch;
 mod file;
 mod guard;
 mod kept;

@@ -44,6 +44,15 @@ pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Probl
     })
 }
 
+/// Returns a draft with its lists as they are now.
+pub(super) fn with_fresh_lists(parts: &Parts, draft: &Draft) -> Result<Draft, String> {
+    let found = parts.lists.catalogue();
+    let now = parts.clock.now().unix_seconds();
+    let loaded = parts.lists.load(&found, &draft.standing.lists, now)?;
+    let known = Arc::new(Known::of(&found.catalogue));
+    Ok(Draft { known, loaded: Arc::new(loaded), ..draft.clone() })
+}
+
 /// Builds the zones; zone files lie below `folder`, links followed.
 pub(super) fn zones(folder: &Path, local: &LocalNames) -> Result<Zones, String> {
     let mut local = local.clone();

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use super::{
     Change, ChangeError, Disk, Draft, Ground, Parts, Reloaded, Revision, Revisions, StartError,
     TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices, plan, read,
-    revision_of, zones,
+    revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;
@@ -16,6 +16,9 @@ use crate::storage::StorageError;
 
 /// What the first start writes.
 pub(super) const FIRST_POLICY: &str = include_str!("first_policy.toml");
+
+/// How often lists are loaded while the policy may still change.
+const UNHURRIED: usize = 3;
 
 /// Keeps one policy file.
 pub(super) struct Keeper {
@@ -96,6 +99,28 @@ impl Keeper {
     pub fn reload(&self, everything: bool, actor: &str) -> Result<Reloaded, Problems> {
         let _turn = self.take_turn();
         self.follow_disk(everything, actor)
+    }
+
+    /// Loads lists anew; changes of the policy wait only if they come between again and again.
+    pub fn refresh_lists(&self) -> Result<(), String> {
+        for _ in 0..UNHURRIED {
+            let before = self.current();
+            let draft = with_fresh_lists(&self.parts, &before.draft)?;
+            let _turn = self.take_turn();
+            let now = self.current();
+            let same = Arc::ptr_eq(&now.draft.loaded, &before.draft.loaded);
+            if same && now.draft.text == before.draft.text {
+                return self.put_fresh(draft);
+            }
+        }
+        let _turn = self.take_turn();
+        self.put_fresh(with_fresh_lists(&self.parts, &self.current().draft)?)
+    }
+
+    fn put_fresh(&self, draft: Draft) -> Result<(), String> {
+        let occasion =
+            Occasion { actor: "daemon", reason: "lists were updated", fresh_lists: true };
+        self.put(draft, &occasion).map_err(|error| error.to_string())
     }
 
     pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {

@@ -38,7 +38,9 @@ use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
-use edition::{Draft, assemble, at_header, list_notices, load, named_devices, zones};
+use edition::{
+    Draft, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
+};
 use entries::check_note;
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
@@ -105,6 +107,11 @@ impl PolicyFile {
     /// Reads file and lists again and puts them in force; a bad file changes nothing.
     pub fn reload(&self) -> Result<Reloaded, Problems> {
         self.0.reload(true, "reload")
+    }
+
+    /// Loads lists anew for the policy in force, and puts them in force; policy.toml is not read.
+    pub fn refresh_lists(&self) -> Result<(), String> {
+        self.0.refresh_lists()
     }
 
     /// Makes a change, for `actor` (`cli root`, `api`), and puts it in force before it returns.

@@ -12,6 +12,7 @@ mod policy;
 mod record;
 mod reload;
 mod replay;
+mod subscriptions;
 mod support;
 mod tcp;
 mod upstreams;

@@ -1,6 +1,7 @@
 //! What the API shows: plain values with stable keys, times as RFC 3339.
 
 mod activity;
+mod list_updates;
 mod policy;
 mod status;
 mod subjects;
@@ -10,6 +11,7 @@ mod why;
 use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
 pub use policy::{
     Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, ListWorth,
     Overlap, PauseView, Reloaded, RuleView, Rules, SwitchView,

@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::{
     Cell, Column, Failure, ListsCommand, Row, ScopeArgs, Screen, Session, Style, Table, count,
-    escape, fields, fit, lists_browse, lists_change, plural, quote, scope_flag, wrap,
+    escape, fields, fit, lists_browse, lists_change, lists_update, plural, quote, scope_flag, wrap,
 };
 use crate::api::{
     Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
@@ -32,6 +32,7 @@ pub async fn command(session: &Session, command: &ListsCommand) -> Result<(), Fa
         ListsCommand::Rollback { list, version } => {
             lists_change::rollback(session, list, *version).await
         }
+        ListsCommand::Update { lists } => lists_update::run(session, lists).await,
         ListsCommand::Info { list } => info(session, list).await,
         ListsCommand::Enable { list, scope } => switch(session, list, scope, true).await,
         ListsCommand::Disable { list, scope } => switch(session, list, scope, false).await,

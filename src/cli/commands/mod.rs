@@ -9,6 +9,7 @@ pub mod levels;
 pub mod lists;
 mod lists_browse;
 mod lists_change;
+mod lists_update;
 pub mod log;
 mod log_follower;
 pub mod pause;

@@ -4,6 +4,7 @@ mod companies;
 mod devices;
 mod levels;
 mod list_changes;
+mod list_updates;
 mod lists;
 mod pause;
 mod policy;
@@ -46,6 +47,7 @@ pub fn routes() -> Router<Shared> {
         .route(paths::COMPANY_POLICY, put(companies::switch))
         .route(paths::LISTS, get(lists::list).post(list_changes::add))
         .route(paths::LIST, delete(list_changes::remove))
+        .route(paths::LIST_UPDATES, get(list_updates::list).post(list_updates::update))
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))
         .route(paths::RULES, get(rules::list).post(rules::add))
