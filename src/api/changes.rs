@@ -34,13 +34,25 @@ pub struct RuleChange {
     pub note: Option<String>,
 }
 
+/// Makes an own rule in AdGuard's syntax.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// The rule: `||example.com^$dnstype=AAAA`.
+    pub text: String,
+    /// Why.
+    pub note: Option<String>,
+}
+
 /// Takes an own rule away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleRemoval {
     /// Whom it bound.
     pub scope: ScopeChoice,
-    /// The name.
+    /// The name, or the text of a rule in AdGuard or Pi-hole syntax.
     pub name: String,
 }
 

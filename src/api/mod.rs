@@ -8,7 +8,7 @@ mod views;
 
 pub use changes::{
     CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
-    PolicyText, ResumeChange, RuleChange, RuleRemoval, ScopeChoice, UpdateRequest,
+    PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice, UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
@@ -16,7 +16,7 @@ pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
     ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage, LogState, Overlap, PauseView,
-    QueryTally, ReceivedView, Reloaded, RuleView, Rules, Status, SwitchView, Tally, UpdateEvent,
+    QueryTally, ReceivedView, Reloaded, RuleSyntax, RuleView, Rules, Status, SwitchView, Tally, UpdateEvent,
     UpdateOutcome, UpstreamView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 

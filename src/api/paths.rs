@@ -32,6 +32,8 @@ pub const LIST_POLICY: &str = "/api/v1/lists/{list}/policy";
 pub const LEVELS: &str = "/api/v1/levels";
 /// `GET`: own rules and pauses. `POST`: another rule.
 pub const RULES: &str = "/api/v1/rules";
+/// `POST`: another rule, in AdGuard's syntax.
+pub const RULES_TEXT: &str = "/api/v1/rules/text";
 /// `POST`: one rule less.
 pub const RULES_REMOVE: &str = "/api/v1/rules/remove";
 /// `POST`: no blocking for a while.

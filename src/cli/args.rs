@@ -344,9 +344,19 @@ fn list_kind(text: &str) -> Result<ListKind, String> {
 /// What to do with own rules.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesCommand {
+    /// Makes one in AdGuard's syntax: '||example.com^$dnstype=AAAA'
+    Add {
+        /// The rule
+        text: String,
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why
+        #[arg(long)]
+        note: Option<String>,
+    },
     /// Takes a rule away
     Remove {
-        /// The name it is for
+        /// The name it is for, or its text
         name: String,
         #[command(flatten)]
         scope: ScopeArgs,

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::OwnText;
 use crate::diagnostic::Problems;
 use crate::model::{
     Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, LogDetail, Scope,
 };
-use crate::policy::{CompanySwitch, action_word};
+use crate::policy::{CompanySwitch, Syntax, action_word};
 
 /// One change of the policy, as API and CLI ask for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,24 @@ pub enum Change {
         action: Action,
         /// The name.
         name: DomainName,
+    },
+    /// Makes an own rule in AdGuard or Pi-hole syntax, in policy.toml.
+    WriteRule {
+        /// Whom it binds.
+        scope: Scope,
+        /// What it says.
+        text: OwnText,
+        /// Why.
+        note: Option<String>,
+    },
+    /// Takes such a rule away.
+    UnwriteRule {
+        /// Whom it bound.
+        scope: Scope,
+        /// How it is written.
+        syntax: Syntax,
+        /// Its text.
+        text: Box<str>,
     },
     /// Sets a level; `None` leaves it to wider scopes.
     SetLevel(Scope, Option<Level>),
@@ -101,6 +120,10 @@ impl fmt::Display for Change {
             }
             Change::RemoveRule { scope, action, name } => {
                 write!(out, "no longer {} {name} for {scope}", action_word(*action))
+            }
+            Change::WriteRule { scope, text, .. } => write!(out, "{} for {scope}", text.text),
+            Change::UnwriteRule { scope, text, .. } => {
+                write!(out, "no longer {text} for {scope}")
             }
             Change::SetLevel(scope, Some(level)) => write!(out, "level {level} for {scope}"),
             Change::SetLevel(scope, None) => write!(out, "no level of its own for {scope}"),

@@ -97,19 +97,28 @@ pub(super) fn named_devices(standing: &Standing) -> Vec<NamedDevice> {
     standing.devices.iter().map(named).collect()
 }
 
-/// Puts an edition together; `ids` are the numbers of the policy's devices.
+/// Who is meant by a policy.
+#[derive(Clone, Copy)]
+pub(super) struct People<'p> {
+    /// The numbers of the policy's devices.
+    pub ids: &'p [DeviceId],
+    /// All devices, named or not.
+    pub seen: &'p [Device],
+}
+
+/// Puts an edition together, of its number and that of its lists; `previous` is the one before.
 pub(super) fn assemble(
     draft: &Draft,
     timed: &Timed,
-    ids: &[DeviceId],
-    seen: &[Device],
-    numbers: (u32, u32),
+    people: People<'_>,
+    (edition, generation): (u32, u32),
+    previous: Option<&InForce>,
 ) -> InForce {
-    let (standing, ids) = with_unnamed(&draft.standing, timed, ids, seen);
+    let (standing, ids) = with_unnamed(&draft.standing, timed, people);
     let ruleset = Arc::clone(&draft.loaded.ruleset);
     let catalogue = Arc::clone(&draft.loaded.catalogue);
-    let policies = PolicyTable::compile(&standing, timed, &ids, &ruleset);
-    let (edition, generation) = numbers;
+    let before = previous.map(|previous| &previous.policies);
+    let policies = PolicyTable::compile(&standing, timed, &ids, &ruleset, before);
     let legend = Arc::new(legend(edition, ruleset.lists(), &catalogue, &policies));
     let zones = Arc::clone(&draft.zones);
     InForce { edition, generation, ruleset, catalogue, policies, zones, legend }
@@ -119,8 +128,7 @@ pub(super) fn assemble(
 fn with_unnamed<'s>(
     standing: &'s Standing,
     timed: &Timed,
-    ids: &[DeviceId],
-    seen: &[Device],
+    People { ids, seen }: People<'_>,
 ) -> (Cow<'s, Standing>, Vec<DeviceId>) {
     let mut standing = Cow::Borrowed(standing);
     let mut ids = ids.to_vec();
@@ -133,7 +141,8 @@ fn with_unnamed<'s>(
             continue;
         };
         let (name, part) = (name.clone(), Part::default());
-        let entry = DevicePart { name, addresses: Vec::new(), groups: Vec::new(), part };
+        let (addresses, groups, tags) = Default::default();
+        let entry = DevicePart { name, addresses, groups, tags, part };
         standing.to_mut().devices.push(entry);
         ids.push(device.id);
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::{
-    Change, ChangeError, Disk, Draft, Ground, Parts, Reloaded, Revision, Revisions, StartError,
+    Change, ChangeError, Disk, Draft, Ground, Parts, People, Reloaded, Revision, Revisions, StartError,
     TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices, plan, read,
     revision_of, with_fresh_lists, zones,
 };
@@ -70,7 +70,8 @@ impl Keeper {
         let ids = parts.devices.configure(&named_devices(&draft.standing), now);
         let revision = revision_of(&text);
         let (edition, generation) = (1, 1);
-        let first = assemble(&draft, &timed, &ids, &parts.devices.list(), (edition, generation));
+        let people = People { ids: &ids, seen: &parts.devices.list() };
+        let first = assemble(&draft, &timed, people, (edition, generation), None);
         (parts.announce)(Arc::clone(&first.legend));
         let live = LivePolicy::new(first);
         let current =
@@ -263,8 +264,9 @@ impl Keeper {
         };
         let edition = old.edition.wrapping_add(1);
         let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
-        let next =
-            assemble(&draft, &timed, &ids, &self.parts.devices.list(), (edition, generation));
+        let people = People { ids: &ids, seen: &self.parts.devices.list() };
+        let live = self.live.load();
+        let next = assemble(&draft, &timed, people, (edition, generation), Some(&live));
         let revision = revision_of(&draft.text);
         // What a pause puts in force says nothing of the file.
         let unread = old.unread.clone().filter(|_| revision == old.revision);

@@ -21,8 +21,10 @@ mod form;
 mod keeper;
 mod list_entries;
 mod list_plan;
+mod own_syntax;
 mod plan;
 mod revisions;
+mod rules;
 mod text;
 mod timed;
 mod tree;
@@ -30,6 +32,7 @@ mod watch;
 
 pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
+pub use own_syntax::OwnText;
 pub use revisions::Revision;
 pub use text::read;
 pub use watch::Watching;
@@ -39,7 +42,7 @@ use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
 use edition::{
-    Draft, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
+    Draft, People, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
 };
 use entries::check_note;
 use form::{
@@ -49,6 +52,7 @@ use form::{
 use keeper::Keeper;
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
+use rules::check_note;
 use timed::{TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};
 

@@ -8,6 +8,7 @@ mod encrypted;
 mod faults;
 mod local;
 mod malformed;
+mod own_rules;
 mod policy;
 mod record;
 mod reload;

@@ -138,14 +138,32 @@ pub struct Rules {
 pub struct RuleView {
     /// Whom it binds.
     pub scope: Scope,
-    /// What it does.
-    pub action: Action,
-    /// The name; all below it is meant too.
+    /// How it is written.
+    #[serde(default)]
+    pub syntax: RuleSyntax,
+    /// What it does; a rule in AdGuard's syntax says so in its text.
+    pub action: Option<Action>,
+    /// The name, expression or rule.
     pub name: String,
     /// Its end.
     pub until: Option<Timestamp>,
     /// Why it was made.
     pub note: Option<String>,
+}
+
+/// How an own rule is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleSyntax {
+    /// A name, which means all below it too.
+    #[default]
+    Name,
+    /// A name without those below it.
+    Exact,
+    /// A regular expression with Pi-hole's options.
+    Regex,
+    /// A rule in AdGuard's syntax.
+    Adguard,
 }
 
 /// A pause.

@@ -74,7 +74,7 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Levels => levels::run(session).await,
         Command::Level { who, level } => levels::set(session, who, *level).await,
         Command::Rules { command: None } => rules::run(session).await,
-        Command::Rules { command: Some(command) } => rules::remove(session, command).await,
+        Command::Rules { command: Some(command) } => rules::change(session, command).await,
         Command::Allow(rule) => rules::add(session, Action::Allow, rule).await,
         Command::Block(rule) => rules::add(session, Action::Block, rule).await,
         Command::Pause { span, scope } => pause::pause(session, *span, scope).await,

@@ -27,7 +27,7 @@ use super::{
 use crate::api::paths;
 use list_changes::list_name;
 use lists::list_briefs;
-use rules::rule_view;
+use rules::{rule_view, written_view};
 use who::company_rows;
 
 /// Octets that a policy to be checked may have.
@@ -51,6 +51,7 @@ pub fn routes() -> Router<Shared> {
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))
         .route(paths::RULES, get(rules::list).post(rules::add))
+        .route(paths::RULES_TEXT, post(rules::write))
         .route(paths::RULES_REMOVE, post(rules::remove))
         .route(paths::PAUSE, post(pause::pause))
         .route(paths::RESUME, post(pause::resume))

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::model::DomainName;
 
-use adguard::{split_unescaped, unescaped};
+use adguard::{read as read_adguard, split_unescaped, unescaped};
 use adguard_modifiers::{Browser, Modifiers, modifiers};
 use adguard_pattern::{Meaning, inner_expression, is_of_pages, is_plain_name, pattern, prefix};
 use detect::{Start, is_header};

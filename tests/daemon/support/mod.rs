@@ -7,7 +7,7 @@ mod replies;
 mod test_daemon;
 mod upstream;
 
-pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp};
+pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp, read_framed, write_framed};
 pub use encrypted::{EncryptedUpstream, Identity};
 pub use list_server::{
     LIST_HOST, ListIdentity, ListServer, Step, answer, head, list, redirect, status,
