@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use super::{BlockingForm, Checker, LocalForm, Text, ZoneForm, names_of};
+use super::{BlockingForm, Checker, LocalForm, Text, ZoneForm};
 use crate::model::DomainName;
 use crate::policy::Standing;
 use crate::sinkhole::BlockingMode;
@@ -13,7 +13,6 @@ use crate::zones::{LocalName, LocalNames};
 
 /// Longest time a blocked answer may be kept: a day.
 const LONGEST_TTL: u32 = 86_400;
-
 
 #[derive(Clone, Copy)]
 enum Mode {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::{
-    Change, ChangeError, Disk, Draft, Ground, Parts, People, Reloaded, Revision, Revisions, StartError,
-    TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices, plan, read,
-    revision_of, with_fresh_lists, zones,
+    Change, ChangeError, Disk, Draft, Ground, Parts, People, Reloaded, Revision, Revisions,
+    StartError, TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices,
+    plan, read, revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;

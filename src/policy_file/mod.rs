@@ -44,7 +44,6 @@ use edit::{EditError, PolicyText};
 use edition::{
     Draft, People, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
 };
-use entries::check_note;
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
