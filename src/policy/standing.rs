@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::lists::FileList;
+use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
 };
@@ -30,7 +30,7 @@ pub struct Standing {
     /// Own rules in AdGuard or Pi-hole syntax.
     pub written: Vec<WrittenRule>,
     /// Lists of the owner's.
-    pub lists: Vec<FileList>,
+    pub lists: Vec<OwnList>,
     /// Names that are ours.
     pub local: LocalNames,
     /// How blocked queries are answered.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
-use super::{Held, entries, entry_mut, scope, scope_mut};
-use crate::model::{Action, DeviceName, DomainName, Prefix, Scope};
+use super::{Held, NewList, entries, entry_mut, kind_word, scope, scope_mut};
+use crate::model::{Action, DeviceName, DomainName, ListName, Prefix, Scope};
 use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
 /// Why an edit cannot be made.
@@ -80,6 +80,24 @@ impl PolicyText {
     pub fn remove_device(&mut self, name: &DeviceName) -> Result<(), EditError> {
         self.remove_entries("device", |entry| entry.text("name") == Some(name.as_str()))?;
         self.remove_entries("rule", |entry| entry.text("device") == Some(name.as_str()))
+    }
+
+    /// Adds a list.
+    pub fn add_list(&mut self, list: &NewList) -> Result<(), EditError> {
+        let mut keys: Vec<(&str, Value)> = vec![
+            ("name", list.name.as_str().into()),
+            ("address", list.address.as_str().into()),
+            ("kind", kind_word(list.kind).into()),
+        ];
+        let flags = [("allowlist", list.allowlist), ("cover_subdomains", list.cover_subdomains)];
+        let set = flags.into_iter().filter(|(_, on)| *on);
+        keys.extend(set.map(|(flag, on)| (flag, Value::from(on))));
+        self.append("list", &keys)
+    }
+
+    /// Removes a list's entry.
+    pub fn remove_list(&mut self, name: &ListName) -> Result<(), EditError> {
+        self.remove_entries("list", |entry| entry.text("name") == Some(name.as_str()))
     }
 
     /// Adds a rule without an end.

@@ -28,12 +28,12 @@ pub(super) struct Draft {
 /// Reads a text and loads lists and zones anew; `file` is its name for people.
 pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Problems> {
     let place = |header: &str, message: String| at_header(file, text, header, message);
-    let load = |files: &[_]| parts.lists.load(files).map_err(|error| place("[[list]]", error));
-    // What may be named is known only by the catalogue, which comes with the lists.
-    let shipped = load(&[])?;
-    let known = Known::of(&shipped.catalogue);
+    let found = parts.lists.catalogue();
+    let known = Known::of(&found.catalogue);
     let standing = read(file, text, &known)?;
-    let loaded = if standing.lists.is_empty() { shipped } else { load(&standing.lists)? };
+    let now = parts.clock.now().unix_seconds();
+    let loaded = parts.lists.load(&found, &standing.lists, now);
+    let loaded = loaded.map_err(|error| place("[[list]]", error))?;
     let zones = zones(&parts.folder, &standing.local).map_err(|error| place("[[zone]]", error))?;
     Ok(Draft {
         text: text.into(),
@@ -42,6 +42,15 @@ pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Probl
         loaded: Arc::new(loaded),
         zones: Arc::new(zones),
     })
+}
+
+/// Returns a draft with its lists as they are now.
+pub(super) fn with_fresh_lists(parts: &Parts, draft: &Draft) -> Result<Draft, String> {
+    let found = parts.lists.catalogue();
+    let now = parts.clock.now().unix_seconds();
+    let loaded = parts.lists.load(&found, &draft.standing.lists, now)?;
+    let known = Arc::new(Known::of(&found.catalogue));
+    Ok(Draft { known, loaded: Arc::new(loaded), ..draft.clone() })
 }
 
 /// Builds the zones; zone files lie below `folder`, links followed.

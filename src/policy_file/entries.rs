@@ -1,29 +1,18 @@
-//! The check of lists, names of ours, and of how blocked queries are answered.
+//! The check of names of ours, and of how blocked queries are answered.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use super::{BlockingForm, Checker, ListForm, LocalForm, Text, ZoneForm, names_of};
-use crate::lists::FileList;
-use crate::model::{DomainName, ListKind, ListName};
+use super::{BlockingForm, Checker, LocalForm, Text, ZoneForm};
+use crate::model::DomainName;
 use crate::policy::Standing;
-use crate::rules::parse::Format;
 use crate::sinkhole::BlockingMode;
 use crate::zones::{LocalName, LocalNames};
 
 /// Longest time a blocked answer may be kept: a day.
 const LONGEST_TTL: u32 = 86_400;
-
-const KINDS: [(&str, ListKind); 3] = [
-    ("tracking", ListKind::Tracking),
-    ("encrypted-dns", ListKind::EncryptedDns),
-    ("other", ListKind::Other),
-];
-
-const FORMATS: [(&str, Format); 3] =
-    [("auto", Format::Auto), ("hosts", Format::Hosts), ("domains", Format::Domains)];
 
 #[derive(Clone, Copy)]
 enum Mode {
@@ -45,45 +34,8 @@ const MODES: [(&str, Mode); 6] = [
 ];
 
 impl<'t> Checker<'t, '_> {
-    /// Reads the owner's lists; their names may be switched from then on.
-    pub(super) fn file_lists(&mut self, root: &DeTable<'t>) -> Vec<FileList> {
-        let forms: Vec<(_, ListForm)> = self.reader.array(root, "list");
-        let shipped = self.known.lists.iter().map(|(name, _)| name.to_string());
-        let shipped: Vec<String> = shipped.collect();
-        self.lists.extend(names_of(root, "list"));
-        let mut lists = Vec::new();
-        for (_, form) in forms {
-            let file = self.path_below(&form.file, "the folder for lists");
-            let kind = self.choice(form.kind.as_ref(), "kind of list", &KINDS, ListKind::Tracking);
-            let format = self.choice(form.format.as_ref(), "format", &FORMATS, Format::Auto);
-            let name = self.parsed(&form.name, ListName::parse);
-            let Some(name) = name.filter(|name| self.is_own_list(name, &form.name, &shipped))
-            else {
-                continue;
-            };
-            let cover_subdomains = form.cover_subdomains;
-            let once = self.once(&format!("list {name}"), form.name.span());
-            if let Some(file) = file.filter(|_| once) {
-                lists.push(FileList { name, file, kind, format, cover_subdomains });
-            }
-        }
-        lists
-    }
-
-    fn is_own_list(&mut self, name: &ListName, text: &Text, shipped: &[String]) -> bool {
-        let taken = shipped.iter().any(|shipped| shipped == name.as_str());
-        let reserved = name.as_str().starts_with("ban-");
-        if taken {
-            let message = format!("`{name}` is a list that ships with deadpixel");
-            self.problem(text.span(), &message, Some("choose another name"));
-        } else if reserved {
-            let message = "names that begin with `ban-` are kept for company bans";
-            self.problem(text.span(), message, Some("choose another name"));
-        }
-        !taken && !reserved
-    }
-
-    fn choice<T: Copy>(
+    /// Reads one word of a few, if there is one.
+    pub(super) fn choice<T: Copy>(
         &mut self,
         text: Option<&Text>,
         what: &str,

@@ -89,11 +89,24 @@ pub(super) struct RuleForm {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListForm {
     pub name: Text,
-    pub file: Text,
+    pub file: Option<Text>,
+    pub address: Option<Text>,
+    pub local: Option<Spanned<bool>>,
+    pub every: Option<Text>,
     pub kind: Option<Text>,
     pub format: Option<Text>,
     #[serde(default)]
     pub cover_subdomains: bool,
+    #[serde(default)]
+    pub strip_browser_modifiers: bool,
+    #[serde(default)]
+    pub trusted: bool,
+    #[serde(default)]
+    pub allowlist: bool,
+    #[serde(default)]
+    pub wide: bool,
+    pub zone: Option<Text>,
+    pub categories: Option<Spanned<Vec<Text>>>,
 }
 
 /// `[[local]]`.

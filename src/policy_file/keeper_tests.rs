@@ -62,7 +62,7 @@ impl House {
         let clock = self.clock.clone();
         let devices = Devices::open(Arc::clone(&state), clock.clone())?;
         let folder: PathBuf = self.folder.path().into();
-        let lists = Lists::new(&lists::Settings::default(), folder.clone(), SEED);
+        let lists = Lists::open(&lists::Settings::default(), &folder, Arc::clone(&state), SEED)?;
         let (told, legends) = mpsc::channel();
         let announce = Box::new(move |legend| {
             let _ = told.send(legend);

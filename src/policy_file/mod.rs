@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::diagnostic::Problems;
-use crate::lists::{ListReport, Lists};
+use crate::lists::{Guard, ListReport, Lists, OwnList};
 use crate::model::{DeviceId, DeviceName, Legend, ListName};
 use crate::policy::{Effective, LivePolicy, Standing, Timed};
-use crate::rules::parse::Options;
 use crate::storage::{Database, StorageError};
 
 mod change;
@@ -20,6 +20,8 @@ mod edition;
 mod entries;
 mod form;
 mod keeper;
+mod list_entries;
+mod list_plan;
 mod own_syntax;
 mod plan;
 mod revisions;
@@ -29,24 +31,26 @@ mod timed;
 mod tree;
 mod watch;
 
-pub use change::{Change, ChangeError};
+pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
 pub use own_syntax::OwnText;
 pub use revisions::Revision;
 pub use text::read;
 pub use watch::Watching;
 
-use change::{company_word, log_word};
+use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
-use edition::{Draft, People, assemble, at_header, list_notices, load, named_devices, zones};
+use edition::{
+    Draft, People, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
+};
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
 };
 use keeper::Keeper;
-use plan::{Ground, plan};
+use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;
 use timed::{TimedStep, TimedStore};
@@ -63,12 +67,12 @@ pub struct Reloaded {
 
 /// The octets of a list that are in force.
 pub struct ListCopy {
+    /// The list.
+    pub list: OwnList,
     /// The octets, unpacked.
     pub octets: Vec<u8>,
     /// The number of the version.
     pub version: u32,
-    /// How they are read.
-    pub options: Options,
 }
 
 /// What the keeper works with.
@@ -119,6 +123,11 @@ impl PolicyFile {
         self.0.reload(true, "reload")
     }
 
+    /// Loads lists anew for the policy in force, and puts them in force; policy.toml is not read.
+    pub fn refresh_lists(&self) -> Result<(), String> {
+        self.0.refresh_lists()
+    }
+
     /// Makes a change, for `actor` (`cli root`, `api`), and puts it in force before it returns.
     pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {
         self.0.apply(change, actor)
@@ -157,7 +166,16 @@ impl PolicyFile {
 
     /// Returns the copy of a list that is in force.
     pub fn list_copy(&self, name: &ListName) -> Result<ListCopy, String> {
-        Err(format!("there is no copy of {name}"))
+        let standing = self.standing();
+        let list = standing.lists.iter().find(|list| list.name == *name);
+        let list = list.ok_or_else(|| format!("the policy has no list {name}"))?.clone();
+        let (octets, version) = self.0.parts().lists.store().octets(name)?;
+        Ok(ListCopy { list, octets, version })
+    }
+
+    /// Returns what keeps rules of lists from blocking what no list may.
+    pub fn guard(&self, catalogue: &Catalogue) -> Guard {
+        self.0.parts().lists.guard(catalogue)
     }
 
     /// Returns why the file on disk is not the policy in force, if so, and notices about lists.

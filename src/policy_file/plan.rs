@@ -49,9 +49,10 @@ pub fn plan(change: &Change, ground: &Ground<'_>) -> Result<Plan, ChangeError> {
     Ok(Plan { text, steps: planner.steps })
 }
 
-struct Planner<'g> {
-    ground: &'g Ground<'g>,
-    text: PolicyText,
+/// A change being worked out.
+pub struct Planner<'g> {
+    pub(super) ground: &'g Ground<'g>,
+    pub(super) text: PolicyText,
     steps: Vec<TimedStep>,
 }
 
@@ -74,6 +75,8 @@ impl<'g> Planner<'g> {
                 self.set(scope, None, "log", detail.map(|detail| log_word(detail).into()))
             }
             Change::SwitchList(scope, list, on) => self.switch_list(scope, list, *on),
+            Change::AddList(scope, list) => self.add_list(scope, list),
+            Change::RemoveList(list) => self.remove_list(list),
             Change::SwitchCompany(scope, slug, switch) => self.switch_company(scope, slug, *switch),
             Change::RenameDevice(device, name) => self.rename(*device, name),
             Change::ForgetDevice(device) => self.forget(*device),
@@ -278,7 +281,7 @@ impl<'g> Planner<'g> {
     }
 
     /// Sets a key of a scope's entry; to take one away no entry is made.
-    fn set(
+    pub(super) fn set(
         &mut self,
         scope: &Scope,
         table: Option<&str>,
@@ -370,7 +373,8 @@ fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
     Ok(vec![address])
 }
 
-fn unknown(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> ChangeError {
+/// Returns that a name is not known, with the one that is most like it.
+pub fn unknown(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> ChangeError {
     let help = nearest(name, known).map(|help| format!("; {help}")).unwrap_or_default();
     ChangeError::NotFound(format!("there is no {what} `{name}`{help}"))
 }

@@ -203,7 +203,7 @@ mod reading {
         };
         let all = checked(&first.lines().map(example).collect::<String>());
         assert_eq!((all.devices.len(), all.groups.len(), all.rules.len()), (1, 1, 1));
-        assert_eq!((all.lists.len(), all.local.names.len(), all.local.zone_files.len()), (1, 2, 1));
+        assert_eq!((all.lists.len(), all.local.names.len(), all.local.zone_files.len()), (2, 2, 1));
         assert_eq!((all.everyone.lists.len(), all.levels.len()), (1, 1));
     }
 

@@ -44,7 +44,7 @@ pub fn read(file: &str, text: &str, known: &Known) -> Result<Standing, Problems>
 impl<'t> Checker<'t, '_> {
     fn standing(&mut self, root: &DeTable<'t>) -> Standing {
         self.reader.refuse_unknown(root, &TABLES);
-        let lists = self.file_lists(root);
+        let lists = self.own_lists(root);
         let everyone = self.reader.section::<PartForm>(root, "everyone");
         let everyone = self.part(&everyone);
         let levels = self.levels(root);

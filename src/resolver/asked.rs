@@ -264,6 +264,34 @@ pub fn is_canary(name: NameRef<'_>) -> bool {
 }
 
 #[cfg(test)]
+impl<'q, 'f> Asked<'q, 'f> {
+    /// Returns a query that was decided on so, whatever the rules say.
+    pub fn decided(
+        query: &'q Query<'q>,
+        arrival: Arrival,
+        in_force: &'f InForce,
+        decision: Decision,
+    ) -> Asked<'q, 'f> {
+        use crate::model::{BindingId, DeviceId, Grade};
+        let (id, device) = (BindingId(0), DeviceId(0));
+        let bound = in_force.policies.bound(device);
+        Asked {
+            query,
+            arrival,
+            binding: Binding { id, device, grade: Grade::Address },
+            in_force,
+            policy: bound.policy,
+            lists: ListMask::EMPTY,
+            row: None,
+            decision,
+            ours: false,
+            asker: bound.asker(arrival.client),
+            hash: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::DomainName;

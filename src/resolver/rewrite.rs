@@ -10,9 +10,8 @@ use crate::wire::{
     StoredAnswer,
 };
 
-use super::asked::is_ours;
 use super::replies::{FORGED, OTHER, explain, fail};
-use super::{Asked, Ending, Fetched, Parts};
+use super::{Asked, Ending, Fetched, Parts, is_ours};
 
 /// What the target of a rewrite resolves to.
 struct Found {
@@ -171,4 +170,141 @@ async fn local(asked: &Asked<'_, '_>, question: &Question) -> Option<StoredAnswe
     let (local, limit) = (asked.arrival.local, usize::from(u16::MAX));
     asked.in_force.zones.answer(&query, local, limit, &mut octets).await;
     StoredAnswer::take(&octets, question).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{Edns, Message as Reading, MessageType, OpCode, Query as Question};
+    use hickory_proto::rr::{Name, RData, RecordType as Type};
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::model::{DomainName, HashSeed, Legend, ListId, Moment, Outcome, Verdict};
+    use crate::policy::{Decision, InForce, PolicyTable, Standing, Timed};
+    use crate::resolver::{Arrival, Step, Transport};
+    use crate::rules::{Record, compile};
+    use crate::zones::{LocalNames, Zones};
+
+    const SEED: HashSeed = HashSeed([1, 2]);
+    const LIST: Reason = Reason::List(ListId(0));
+
+    fn in_force() -> InForce {
+        let ruleset = compile(&[], SEED).expect("no list");
+        let (standing, timed) = (Standing::default(), Timed::default());
+        InForce {
+            edition: 1,
+            generation: 1,
+            policies: PolicyTable::compile(&standing, &timed, &[], &ruleset, None),
+            ruleset: Arc::new(ruleset),
+            catalogue: Arc::new(Catalogue::shipped(SEED)),
+            zones: Arc::new(Zones::build(&LocalNames::default()).expect("no zone")),
+            legend: Arc::new(Legend::default()),
+        }
+    }
+
+    fn packet(query_type: Type) -> Vec<u8> {
+        let mut message = Reading::new(7, MessageType::Query, OpCode::Query);
+        let name = Name::from_ascii("wWw.site.com.").expect("a name");
+        message.add_query(Question::query(name, query_type)).set_edns(Edns::new());
+        message.to_vec().expect("a message")
+    }
+
+    fn arrival(transport: Transport) -> Arrival {
+        let address = [127, 0, 0, 1].into();
+        let now = Moment { wall: 0, monotonic: 0 };
+        Arrival { client: address, local: address, transport, now }
+    }
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).expect("a name")
+    }
+
+    fn decision(verdict: Verdict, rewritten: Option<Rewritten>) -> Decision {
+        Decision { rewritten: rewritten.map(Box::new), ..verdict.into() }
+    }
+
+    /// Answers a rewrite; `None` if it must be resolved first.
+    fn answered(query_type: Type, rewritten: Rewritten) -> Option<Reading> {
+        let (force, packet) = (in_force(), packet(query_type));
+        let query = Query::parse(&packet).expect("a query");
+        let decision = decision(Verdict::Rewrite(LIST), Some(rewritten));
+        let asked = Asked::decided(&query, arrival(Transport::Udp), &force, decision);
+        let Step::Rewrite(reason, rewritten) = asked.step() else { panic!("a rewrite") };
+        let mut out = Vec::new();
+        let ending = asked.rewrite(reason, rewritten, &mut out)?;
+        assert_eq!((ending.outcome, ending.reason), (Outcome::Blocked, Some(LIST)));
+        Some(Reading::from_vec(&out).expect("a well-formed reply"))
+    }
+
+    #[test]
+    fn records_are_given_with_their_ttl_or_that_of_blocked_answers() {
+        let own = Record { ttl: Some(42), ..Record::v4([192, 0, 2, 1].into()) };
+        let records = vec![own, Record::v4([192, 0, 2, 2].into())];
+        let reply = answered(Type::A, Rewritten { records, ..Rewritten::default() });
+        let reply = reply.expect("at once");
+        let ttls: Vec<u32> = reply.answers.iter().map(|record| record.ttl).collect();
+        assert_eq!(ttls, [42, 10]);
+        assert!(reply.authorities.is_empty() && !reply.metadata.authentic_data);
+        let (code, text) = told(&reply);
+        assert_eq!((code, text.as_str()), (4, "Rewritten: a list"));
+    }
+
+    fn told(reply: &Reading) -> (u16, String) {
+        use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+        let option = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Unknown(15)));
+        let Some(EdnsOption::Unknown(_, data)) = option else { panic!("an extended error") };
+        let code = u16::from_be_bytes([data[0], data[1]]);
+        (code, String::from_utf8_lossy(&data[2..]).into_owned())
+    }
+
+    #[test]
+    fn negative_answers_have_an_soa_and_failures_have_none() {
+        for (code, soas) in [(0, 1), (3, 1), (2, 0), (5, 0)] {
+            let reply = answered(Type::A, Rewritten { code, ..Rewritten::default() });
+            let reply = reply.expect("at once");
+            assert_eq!(u16::from(reply.metadata.response_code), code);
+            assert_eq!((reply.answers.len(), reply.authorities.len()), (0, soas), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_alias_is_the_answer_for_its_own_type_and_else_waits_for_its_target() {
+        let rewritten = || Rewritten { alias: Some(name("t.example")), ..Rewritten::default() };
+        assert!(answered(Type::A, rewritten()).is_none());
+        let reply = answered(Type::CNAME, rewritten()).expect("at once");
+        assert!(
+            matches!(&reply.answers[0].data, RData::CNAME(to) if to.0.to_ascii() == "t.example.")
+        );
+    }
+
+    #[test]
+    fn a_truncating_rule_truncates_datagrams_and_leaves_tcp_alone() {
+        let (force, packet) = (in_force(), packet(Type::A));
+        let query = Query::parse(&packet).expect("a query");
+        let truncating = |transport, lifted| {
+            let decision = Decision { lifted, ..decision(Verdict::Truncate(LIST), None) };
+            Asked::decided(&query, arrival(transport), &force, decision)
+        };
+        let asked = truncating(Transport::Udp, false);
+        let Step::Truncate(reason) = asked.step() else { panic!("truncated") };
+        let mut out = Vec::new();
+        let ending = asked.truncate(reason, &mut out);
+        let reply = Reading::from_vec(&out).expect("a well-formed reply");
+        assert!(reply.metadata.truncation && reply.answers.is_empty());
+        assert_eq!((ending.outcome, ending.reason), (Outcome::Allowed, Some(LIST)));
+        assert!(matches!(truncating(Transport::Tcp, false).step(), Step::Resolve));
+        assert!(matches!(truncating(Transport::Udp, true).step(), Step::Resolve));
+    }
+
+    #[test]
+    fn what_is_lifted_goes_on_as_if_no_rule_spoke() {
+        let (force, packet) = (in_force(), packet(Type::A));
+        let query = Query::parse(&packet).expect("a query");
+        for verdict in [Verdict::Block(LIST), Verdict::Rewrite(LIST)] {
+            let decision =
+                Decision { lifted: true, ..decision(verdict, Some(Rewritten::default())) };
+            let asked = Asked::decided(&query, arrival(Transport::Udp), &force, decision);
+            assert!(matches!(asked.step(), Step::Resolve), "{verdict:?}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod policy;
 mod record;
 mod reload;
 mod replay;
+mod subscriptions;
 mod support;
 mod tcp;
 mod upstreams;

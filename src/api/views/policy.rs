@@ -57,6 +57,30 @@ pub struct ListView {
     pub held: Option<String>,
     /// Where it is switched by hand.
     pub switches: Vec<SwitchView>,
+    /// What it caught in the days that the log holds.
+    pub worth: ListWorth,
+}
+
+/// What a list caught; queries, not attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListWorth {
+    /// Queries that it matches, whether it binds the device or not.
+    pub hits: u64,
+    /// Those of them that no other list matches.
+    pub sole: u64,
+    /// Those of them that were blocked, by whatever rule.
+    pub blocked: u64,
+    /// How many of them other lists match too, most first.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Queries that two lists match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// The other list.
+    pub list: String,
+    /// How many.
+    pub queries: u64,
 }
 
 /// A line of a list, and what is wrong with it.

@@ -7,6 +7,9 @@ pub mod device;
 pub mod devices;
 pub mod levels;
 pub mod lists;
+mod lists_browse;
+mod lists_change;
+mod lists_update;
 pub mod log;
 mod log_follower;
 pub mod pause;
@@ -22,13 +25,14 @@ use std::path::PathBuf;
 
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs, Screen,
-    Span, Style, Table, WhyArgs, bytes, count, escape, fields, fit, length, offline, percent,
-    plural, quote, scope_flag, width, wrap,
+    Layout, ListArgs, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs,
+    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields, fit, length, offline,
+    percent, plural, quote, scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
 use crate::model::{Action, Level};
+use lists::about;
 use log::verdict;
 use log_follower::Follower;
 use rules::rules_table;
@@ -67,15 +71,7 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Companies { all } => companies::run(session, *all).await,
         Command::Company(command) => company::run(session, command).await,
         Command::Lists { command: None } => lists::run(session).await,
-        Command::Lists { command: Some(ListsCommand::Info { list }) } => {
-            lists::info(session, list).await
-        }
-        Command::Lists { command: Some(ListsCommand::Enable { list, scope }) } => {
-            lists::switch(session, list, scope, true).await
-        }
-        Command::Lists { command: Some(ListsCommand::Disable { list, scope }) } => {
-            lists::switch(session, list, scope, false).await
-        }
+        Command::Lists { command: Some(command) } => lists::command(session, command).await,
         Command::Levels => levels::run(session).await,
         Command::Level { who, level } => levels::set(session, who, *level).await,
         Command::Rules { command: None } => rules::run(session).await,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::parse_name;
 use crate::model::{DomainName, RecordType};
-use crate::rules::Subject;
+use crate::rules::LookedUp;
 
 /// Aliases that are followed (`filter-rules.md`, section 2.2).
 const MOST_ALIASES: usize = 16;
@@ -13,7 +13,7 @@ const MOST_ALIASES: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Element {
     /// The name or address.
-    pub subject: Subject,
+    pub subject: LookedUp,
     /// The type of the query, or of the record that leads here.
     pub record_type: RecordType,
     /// The name under which data for it would stand.
@@ -36,13 +36,13 @@ pub fn elements(
     answers: &[String],
 ) -> Result<Vec<Element>, String> {
     let mut way = Way { owner: asked.clone(), aliases: Vec::new(), elements: Vec::new() };
-    way.look_up(Subject::Name(asked), query_type);
+    way.look_up(LookedUp::Name(asked), query_type);
     for answer in answers {
         let (record_type, data) = split(answer)?;
         match record_type {
             RecordType::CNAME | RecordType::DNAME => way.alias(parse_name(data)?),
-            RecordType::A => way.look_up(Subject::Address(v4(data)?), record_type),
-            RecordType::AAAA => way.look_up(Subject::Address(v6(data)?), record_type),
+            RecordType::A => way.look_up(LookedUp::Address(v4(data)?), record_type),
+            RecordType::AAAA => way.look_up(LookedUp::Address(v6(data)?), record_type),
             RecordType::HTTPS | RecordType::SVCB => way.service(record_type, data)?,
             _ => {}
         }
@@ -51,7 +51,7 @@ pub fn elements(
 }
 
 impl Way {
-    fn look_up(&mut self, subject: Subject, record_type: RecordType) {
+    fn look_up(&mut self, subject: LookedUp, record_type: RecordType) {
         let (owner, aliases) = (self.owner.clone(), self.aliases.clone());
         self.elements.push(Element { subject, record_type, owner, aliases });
     }
@@ -64,7 +64,7 @@ impl Way {
         }
         let from = std::mem::replace(&mut self.owner, target.clone());
         self.aliases.push((from, target.clone()));
-        self.look_up(Subject::Name(target), RecordType::CNAME);
+        self.look_up(LookedUp::Name(target), RecordType::CNAME);
     }
 
     /// Looks up a service's target and the hints about its addresses.
@@ -73,7 +73,7 @@ impl Way {
         words.next_if(|word| word.bytes().all(|octet| octet.is_ascii_digit()));
         let target = words.next().ok_or_else(|| format!("`{data}` has no target"))?;
         if target != "." {
-            self.look_up(Subject::Name(parse_name(target)?), record_type);
+            self.look_up(LookedUp::Name(parse_name(target)?), record_type);
         }
         for word in words {
             let (key, values) = word.split_once('=').unwrap_or((word, ""));
@@ -83,7 +83,7 @@ impl Way {
                 _ => continue,
             };
             for value in values.trim_matches('"').split(',') {
-                self.look_up(Subject::Address(read(value)?), record_type);
+                self.look_up(LookedUp::Address(read(value)?), record_type);
             }
         }
         Ok(())

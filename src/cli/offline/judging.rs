@@ -6,7 +6,7 @@ use crate::model::{DomainName, ListId, ListMask, RecordType};
 use crate::rules::parse::Format;
 use crate::rules::{
     Answer, Asker, Asking, Candidate, Effect, Evaluation, Fate, FoundRule, Judgement, ListInfo,
-    Rewritten, Subject, evaluate,
+    LookedUp, Rewritten, evaluate,
 };
 use crate::wire::{ResponseCode, data_text};
 
@@ -72,8 +72,8 @@ impl<'c> Case<'c> {
         matches: &mut Vec<MatchView>,
     ) -> (Judgement, Option<usize>) {
         let name = match &element.subject {
-            Subject::Name(name) => name,
-            Subject::Address(_) => &element.owner,
+            LookedUp::Name(name) => name,
+            LookedUp::Address(_) => &element.owner,
         };
         let asking =
             Asking { name: name.as_ref(), query_type: element.record_type, asker: self.asker };
@@ -208,8 +208,8 @@ fn located((_, list, rule): &Covering<'_>) -> String {
 
 fn match_view(element: &Element, list: &Loaded, rule: &FoundRule, why: String) -> MatchView {
     let of = match &element.subject {
-        Subject::Name(name) => name.to_string(),
-        Subject::Address(address) => address.to_string(),
+        LookedUp::Name(name) => name.to_string(),
+        LookedUp::Address(address) => address.to_string(),
     };
     let verdict = match rule.rule.effect {
         _ if rule.rule.badfilter => "cancel",

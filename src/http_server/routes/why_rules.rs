@@ -7,7 +7,7 @@ use crate::lists::{Guard, shipped};
 use crate::model::{DomainName, ListId, ListMask, Scope, Verdict};
 use crate::policy::{Decision, DevicePolicy};
 use crate::rules::{
-    Asking, Candidate, Effect, Fate, FoundRule, Judgement, ListInfo, Pattern, Rule, Subject,
+    Asking, Candidate, Effect, Fate, FoundRule, Judgement, ListInfo, LookedUp, Pattern, Rule,
     covers_name, evaluate, find_rules,
 };
 
@@ -114,7 +114,7 @@ impl Explanation {
 
 fn read_lists(app: &App, asked: &Asked<'_>, infos: &[ListInfo]) -> Vec<ListRules> {
     let catalogue = &asked.snapshot.in_force.catalogue;
-    let guard = Guard::new(catalogue.essential());
+    let guard = app.parts.policy.guard(catalogue);
     let shipped = shipped::rules(catalogue);
     let name = asked.asking.name.to_owned();
     let read = |(id, info): (ListId, &ListInfo)| {
@@ -151,9 +151,10 @@ fn read_copy(
     name: &DomainName,
 ) -> Result<(u32, Vec<FoundRule>), String> {
     let copy = app.parts.policy.list_copy(&info.name)?;
-    let mut admits = |rule: &Rule| info.allowlist || guard.refusal(rule).is_none();
-    let subjects = [Subject::Name(name.clone())];
-    let read = find_rules(&copy.octets, &copy.options, &subjects, &mut admits);
+    let mut sieve = guard.sieve(&copy.list);
+    let mut admits = |rule: &Rule| sieve.passes(rule);
+    let subjects = [LookedUp::Name(name.clone())];
+    let read = find_rules(&copy.octets, &copy.list.options(), &subjects, &mut admits);
     let (rules, _) = read.map_err(|refused| refused.to_string())?;
     Ok((copy.version, rules))
 }

@@ -11,7 +11,7 @@ const MOST_RULES: usize = 10_000;
 
 /// What a rule can cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum LookedUp {
     /// A name.
     Name(DomainName),
     /// An address in an answer.
@@ -29,12 +29,12 @@ pub struct FoundRule {
     pub subjects: Vec<usize>,
 }
 
-impl Subject {
+impl LookedUp {
     /// Returns whether a rule covers it, whoever asks.
     pub fn is_covered_by(&self, rule: &Rule) -> bool {
         match self {
-            Subject::Name(name) => covers_name(rule, name.as_ref()),
-            Subject::Address(address) => covers_address(rule, *address),
+            LookedUp::Name(name) => covers_name(rule, name.as_ref()),
+            LookedUp::Address(address) => covers_address(rule, *address),
         }
     }
 }
@@ -45,7 +45,7 @@ impl Subject {
 pub fn find_rules(
     octets: &[u8],
     options: &Options,
-    subjects: &[Subject],
+    subjects: &[LookedUp],
     admits: &mut dyn FnMut(&Rule) -> bool,
 ) -> Result<(Vec<FoundRule>, Summary), ListRefused> {
     let mut found: Vec<FoundRule> = Vec::new();
@@ -80,7 +80,7 @@ mod tests {
     fn rules_that_cover_a_subject_are_found_once_with_their_lines() {
         let list = b"0.0.0.0 b.com\n0.0.0.0 a.com # note\n0.0.0.0 a.com\n0.0.0.0 c.com\n";
         let subjects =
-            ["a.com", "c.com"].map(|text| Subject::Name(DomainName::parse(text).expect("a name")));
+            ["a.com", "c.com"].map(|text| LookedUp::Name(DomainName::parse(text).expect("a name")));
         let (found, summary) =
             find_rules(list, &Options::default(), &subjects, &mut |rule| rule.line != 4)
                 .expect("a list");

@@ -24,7 +24,7 @@ use speaking::{Step, longest_decides, step};
 
 pub use covers::{covers_address, covers_name};
 pub use fate::{Because, Fate, Part};
-pub use finding::{FoundRule, Subject, find_rules};
+pub use finding::{FoundRule, LookedUp, find_rules};
 
 /// A rule that covers what is asked, and the list it stands in.
 #[derive(Clone, Copy, Debug)]

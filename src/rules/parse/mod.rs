@@ -271,6 +271,7 @@ fn line_reader(format: Format) -> ReadLine {
         Format::Pihole => pihole::read,
         Format::Adguard => read_adguard,
         Format::Dnsmasq => dnsmasq::read,
+        Format::Wildcard => domains::read_wildcard,
         _ => domains::read,
     }
 }
