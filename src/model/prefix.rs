@@ -51,6 +51,10 @@ impl FromStr for Prefix {
         if bits > width(address) {
             return Err(wrong());
         }
+        let (address, bits) = match (address.to_canonical(), bits.checked_sub(96)) {
+            (mapped @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => (mapped, bits),
+            _ => (address, bits),
+        };
         Ok(Prefix { address: mask(address, bits), bits })
     }
 }
@@ -93,6 +97,8 @@ mod tests {
         assert!(prefix.contains("192.168.1.200".parse().expect("an address")));
         assert!(prefix.contains("::ffff:192.168.1.2".parse().expect("an address")));
         assert!(!prefix.contains("192.168.2.1".parse().expect("an address")));
+        assert_eq!("::ffff:192.168.1.9/120".parse(), Ok(prefix));
+        assert_eq!("::ffff:192.168.1.2".parse(), Ok(Prefix::host([192, 168, 1, 2].into())));
         assert!("0.0.0.0/0".parse::<Prefix>().expect("all").contains([8, 8, 8, 8].into()));
         for bad in ["192.168.1.0/33", "192.168.1", "x/8", "::/129"] {
             assert!(bad.parse::<Prefix>().is_err(), "{bad}");

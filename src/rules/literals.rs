@@ -165,7 +165,7 @@ mod tests {
             (r"^ads?\d*\.example\.", &[".example."][..]),
             (r"^(.+[_.-])?adse?rv(er?|ice)?s?[0-9]*[_.-]", &["adserv", "adsrv"]),
             (r"(foo|bar)\.com$", &["bar.com", "foo.com"]),
-            (r"^(?i)track[es]r", &["tracer", "tracsr"]),
+            (r"^(?i)track[es]r", &["tracker", "tracksr"]),
             (r"(pixel){2}", &["pixelpixel"]),
             (r"x.*(tracker|metrics)+.*y", &["metrics", "tracker"]),
             (r"^\d+doubleclick\d+net", &["doubleclick"]),

@@ -1,8 +1,15 @@
 //! Which format a list is in, and its lines as rules.
 
+mod adguard;
+mod adguard_conditions;
+mod adguard_modifiers;
+mod adguard_pattern;
+mod adguard_rewrite;
+mod adguard_svcb;
 mod detect;
 mod disconnect;
 mod domains;
+mod expression;
 mod header;
 mod hosts;
 mod lines;
@@ -18,17 +25,23 @@ use super::{
 };
 use crate::model::DomainName;
 
+use adguard::{split_unescaped, unescaped};
+use adguard_modifiers::{Browser, Modifiers, modifiers};
+use adguard_pattern::{Meaning, inner_expression, is_of_pages, is_plain_name, pattern, prefix};
 use detect::{Start, is_header};
 use domains::read_word;
+use expression::expression;
 use header::says_wildcard;
 use lines::{Content, Line, Lines, escaped, is_blank};
 use pihole_expression::translate;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
 use words::{
-    Listed, address, cut_comment, foreign, is_adguard, is_cosmetic, is_dnsmasq, is_plain, is_sink,
-    is_unbound, listed, words,
+    Listed, address, cut_comment, foreign, is_adguard, is_boilerplate, is_cosmetic, is_dnsmasq,
+    is_plain, is_sink, is_unbound, listed, words,
 };
+use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
 
+pub use adguard::rule as adguard_rule;
 pub use pihole::pihole_regex;
 
 /// Largest list, unpacked.
@@ -234,17 +247,12 @@ fn line_reader(format: Format) -> ReadLine {
     match format {
         Format::Hosts => hosts::read,
         Format::Pihole => pihole::read,
-        Format::Adguard => read_adguard,
+        Format::Adguard => adguard::read,
         Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
         Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
         Format::Wildcard => domains::read_wildcard,
         Format::Auto | Format::Domains | Format::Disconnect => domains::read,
     }
-}
-
-/// Reads a line of the mixed syntax, or of it in a plain list.
-fn read_adguard(line: &str, found: &mut LineReading<'_>) {
-    if is_adguard(line) { found.refuse(Refusal::AdGuard) } else { hosts::read(line, found) }
 }
 
 #[cfg(test)]
