@@ -166,7 +166,7 @@ mod tests {
             (r"^(.+[_.-])?adse?rv(er?|ice)?s?[0-9]*[_.-]", &["adserv", "adsrv"]),
             (r"(foo|bar)\.com$", &["bar.com", "foo.com"]),
             (r"^(?i)track[es]r", &["tracker", "tracksr"]),
-            (r"(pixel){2}", &["pixelpixel"]),
+            (r"(pixel){2}", &["pixel"]),
             (r"x.*(tracker|metrics)+.*y", &["metrics", "tracker"]),
             (r"^\d+doubleclick\d+net", &["doubleclick"]),
             (r"a[0-9]z", &["a0z", "a1z", "a2z", "a3z", "a4z", "a5z", "a6z", "a7z", "a8z", "a9z"]),
