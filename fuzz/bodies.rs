@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::Deserialize;
 
 use deadpixel::diagnostic::Reader;
-use deadpixel::rules::parse::{Format, parse};
+use deadpixel::rules::parse::{Format, Summary, parse};
 use deadpixel::wire::{
     ExtendedError, HEADER_OCTETS, Header, Message, OUR_PAYLOAD, Query, Question, Reply,
     ResponseCode, Section, StoredAnswer, Unreadable, bare_error, flags,
@@ -130,23 +130,46 @@ fn age(ttl: u32, by: u32) -> u32 {
     if ttl > i32::MAX as u32 { 0 } else { ttl.saturating_sub(by) }
 }
 
-/// A list of rules, in each format.
+/// Formats by the octet in front that asks for them.
+const FORMATS: [Format; 9] = [
+    Format::Auto,
+    Format::Hosts,
+    Format::Domains,
+    Format::Wildcard,
+    Format::Adguard,
+    Format::Dnsmasq,
+    Format::Unbound,
+    Format::Rpz,
+    Format::Pihole,
+];
+
+/// A list of rules: in the format that its first octet asks for, else in those that need no mark.
 pub fn list(octets: &[u8]) {
-    for format in [Format::Auto, Format::Hosts, Format::Domains] {
-        let Ok(read) = parse(octets, format) else {
-            continue;
-        };
-        assert!(!read.rules.is_empty(), "a list without a rule is refused");
-        assert!(read.rules.iter().all(|rule| (1..=read.summary.lines).contains(&rule.line)));
-        assert!(read.summary.refused + read.summary.boilerplate <= read.summary.lines);
-        assert!(
-            read.summary.samples.len() <= usize::try_from(read.summary.refused).expect("64 bits")
-        );
-        for sample in &read.summary.samples {
-            assert!((1..=read.summary.lines).contains(&sample.line));
-            assert!(sample.text.chars().count() <= 200, "{}", sample.text);
-            assert!(!sample.text.contains(char::is_control), "{:?}", sample.text);
-        }
+    if let Some((&mark, text)) = octets.split_first()
+        && let Some(&format) = FORMATS.get(usize::from(mark))
+    {
+        return list_in(text, format);
+    }
+    for format in [Format::Auto, Format::Hosts, Format::Domains, Format::Disconnect] {
+        list_in(octets, format);
+    }
+}
+
+fn list_in(octets: &[u8], format: Format) {
+    let Ok(read) = parse(octets, format) else {
+        return;
+    };
+    let Summary { lines, refused, boilerplate, ignored, ref samples, .. } = read.summary;
+    assert!(!read.rules.is_empty(), "a list without a rule is refused");
+    assert!(read.rules.iter().all(|rule| (1..=lines).contains(&rule.line)));
+    if read.summary.format != Format::Disconnect {
+        assert!(refused <= lines && boilerplate + ignored <= lines);
+    }
+    assert!(samples.len() <= usize::try_from(refused).expect("64 bits"));
+    for sample in samples {
+        assert!((1..=lines).contains(&sample.line));
+        assert!(sample.text.chars().count() <= 200, "{}", sample.text);
+        assert!(!sample.text.contains(char::is_control), "{:?}", sample.text);
     }
 }
 

@@ -24,11 +24,13 @@ pub enum BlockingMode {
         /// For AAAA queries.
         v6: Vec<Ipv6Addr>,
     },
+    /// Not at all.
+    Drop,
 }
 
 /// Writes the blocked answer to `query`, with EDE when it carried EDNS. Allocates nothing.
 ///
-/// Returns the response code sent.
+/// Where there is to be none the buffer is left empty. Returns the response code sent.
 pub fn answer(
     query: &Query<'_>,
     mode: &BlockingMode,
@@ -37,10 +39,14 @@ pub fn answer(
     error: ExtendedError<'_>,
     out: &mut Vec<u8>,
 ) -> ResponseCode {
-    let code = response_code(mode);
+    let code = response_code(mode, query.query_type());
+    if *mode == BlockingMode::Drop {
+        out.clear();
+        return code;
+    }
     let mut reply = Reply::start(out, query, code);
     match (mode, query.query_type()) {
-        (BlockingMode::Refused, _) => {}
+        (BlockingMode::Refused, _) if code == ResponseCode::REFUSED => {}
         (BlockingMode::NullAddress, RecordType::A) => null_v4(&mut reply, ttl),
         (BlockingMode::NullAddress, RecordType::AAAA) => null_v6(&mut reply, ttl),
         (BlockingMode::Addresses { v4, .. }, RecordType::A) => match v4.as_slice() {
@@ -58,13 +64,13 @@ pub fn answer(
     code
 }
 
-fn response_code(mode: &BlockingMode) -> ResponseCode {
+/// A name's DS is its parent's word, which is not blocked: no data (`filter-rules.md`, 13, row 32).
+fn response_code(mode: &BlockingMode, query_type: RecordType) -> ResponseCode {
     match mode {
+        _ if query_type == RecordType::DS => ResponseCode::NOERROR,
         BlockingMode::NxDomain => ResponseCode::NXDOMAIN,
         BlockingMode::Refused => ResponseCode::REFUSED,
-        BlockingMode::NullAddress | BlockingMode::NoData | BlockingMode::Addresses { .. } => {
-            ResponseCode::NOERROR
-        }
+        _ => ResponseCode::NOERROR,
     }
 }
 
@@ -130,6 +136,8 @@ mod tests {
             (&null, Type::Unknown(65280), no_error, &[], 1),
             (&BlockingMode::NxDomain, Type::A, Code::NXDomain, &[], 1),
             (&BlockingMode::NxDomain, Type::HTTPS, Code::NXDomain, &[], 1),
+            (&BlockingMode::NxDomain, Type::DS, no_error, &[], 1),
+            (&BlockingMode::Refused, Type::DS, no_error, &[], 1),
             (&BlockingMode::NoData, Type::A, no_error, &[], 1),
             (&BlockingMode::Refused, Type::A, Code::Refused, &[], 0),
             (&chosen, Type::A, no_error, &["192.0.2.1", "192.0.2.2"], 0),
@@ -146,6 +154,15 @@ mod tests {
             assert!(!reply.metadata.authentic_data && reply.metadata.recursion_available);
             assert_eq!(reply.queries[0].name().to_ascii(), "AnalytiCs.TikTok.com.");
         }
+    }
+
+    #[test]
+    fn a_query_that_is_dropped_leaves_nothing_to_send() {
+        let packet = packet(Type::A, true);
+        let query = Query::parse(&packet).expect("a query");
+        let mut out = vec![1, 2, 3];
+        answer(&query, &BlockingMode::Drop, 10, 1232, WHY, &mut out);
+        assert!(out.is_empty());
     }
 
     #[test]

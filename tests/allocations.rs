@@ -91,9 +91,9 @@ impl House {
         let announce = log.clone();
         let (policy, live) = PolicyFile::start(policy_file::Parts {
             folder: data.to_path_buf(),
+            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
             state,
             devices: devices.clone(),
-            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
             clock: clock.clone(),
             announce: Box::new(move |legend| announce.announce(legend)),
         })

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Crates that only these modules may use.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("hickory_resolver", &["upstream"]),
     ("hickory_server", &["zones"]),
     ("axum", &["http_server"]),
     ("toml", &["diagnostic", "config", "policy_file"]),
     ("toml_edit", &["policy_file"]),
     ("clap", &["cli"]),
-    ("rusqlite", &["storage", "query_log", "devices", "policy_file"]),
+    ("rusqlite", &["storage", "query_log", "devices", "lists", "policy_file"]),
     ("regex", &["rules", "catalogue", "lists"]),
     ("notify", &["policy_file"]),
+    ("memmap2", &["storage"]),
 ];
 /// Modules that decide: they can be tested and timed without a runtime.
 const WITHOUT_TOKIO: [&str; 5] = ["model", "wire", "api", "rules", "policy"];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Action, Level};
+use crate::model::{Action, Level, ListKind};
 
 /// Whom a change is for, as people name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +34,25 @@ pub struct RuleChange {
     pub note: Option<String>,
 }
 
+/// Makes an own rule in AdGuard's syntax.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// The rule: `||example.com^$dnstype=AAAA`.
+    pub text: String,
+    /// Why.
+    pub note: Option<String>,
+}
+
 /// Takes an own rule away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleRemoval {
     /// Whom it bound.
     pub scope: ScopeChoice,
-    /// The name.
+    /// The name, or the text of a rule in AdGuard or Pi-hole syntax.
     pub name: String,
 }
 
@@ -82,6 +94,34 @@ pub struct ListChange {
     pub on: bool,
 }
 
+/// Subscribes a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListAddition {
+    /// Whom it binds.
+    pub scope: ScopeChoice,
+    /// The name of a list that the program knows of, or an https address.
+    pub list: String,
+    /// Its name here, where it is not to be made of the address.
+    pub name: Option<String>,
+    /// What it is about.
+    pub kind: Option<ListKind>,
+    /// Whether everything that it names is allowed.
+    #[serde(default)]
+    pub allowlist: bool,
+    /// Whether its plain names are meant with all below them.
+    #[serde(default)]
+    pub cover_subdomains: bool,
+}
+
+/// Puts an earlier version of a list back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListRollback {
+    /// Its number; none: the one before that in force.
+    pub version: Option<u32>,
+}
+
 /// Bans a company, or lifts its ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +138,14 @@ pub struct CompanyChange {
 pub struct DeviceChange {
     /// Its new name.
     pub name: String,
+}
+
+/// Fetches lists now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateRequest {
+    /// Their names; none: all that have an address.
+    pub lists: Vec<String>,
 }
 
 /// A text to be checked as policy.toml.

@@ -7,16 +7,17 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, LevelChange, ListChange, PauseChange, PolicyText, ResumeChange,
-    RuleChange, RuleRemoval, ScopeChoice,
+    CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
+    PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice, UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
 pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
-    ListMatch, ListState, ListView, LogEntry, LogPage, LogState, PauseView, QueryTally, Reloaded,
-    RuleView, Rules, Status, SwitchView, Tally, UpstreamView, Who, WhoRow, Why, WhyAlias,
+    ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage, LogState,
+    Overlap, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax, RuleView, Rules, Status,
+    SwitchView, Tally, UpdateEvent, UpdateOutcome, UpstreamView, Who, WhoRow, Why, WhyAlias,
     timestamp,
 };
 

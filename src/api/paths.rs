@@ -16,14 +16,24 @@ pub const DEVICE: &str = "/api/v1/devices/{device}";
 pub const COMPANIES: &str = "/api/v1/companies";
 /// `PUT`: a company's switch.
 pub const COMPANY_POLICY: &str = "/api/v1/companies/{company}/policy";
-/// `GET`: all lists.
+/// `GET`: all lists. `POST`: one more.
 pub const LISTS: &str = "/api/v1/lists";
+/// `DELETE`: a list of the owner's less.
+pub const LIST: &str = "/api/v1/lists/{list}";
+/// `POST`: puts the version of a list that is held back in force.
+pub const LIST_ACCEPT: &str = "/api/v1/lists/{list}/accept";
+/// `POST`: puts an earlier version of a list back.
+pub const LIST_ROLLBACK: &str = "/api/v1/lists/{list}/rollback";
+/// `GET`: how the fetching of lists goes. `POST`: lists fetched now, told line by line.
+pub const LIST_UPDATES: &str = "/api/v1/lists/updates";
 /// `PUT`: a list's switch.
 pub const LIST_POLICY: &str = "/api/v1/lists/{list}/policy";
 /// `GET`: what the levels hold. `PUT`: a level for a scope.
 pub const LEVELS: &str = "/api/v1/levels";
 /// `GET`: own rules and pauses. `POST`: another rule.
 pub const RULES: &str = "/api/v1/rules";
+/// `POST`: another rule, in AdGuard's syntax.
+pub const RULES_TEXT: &str = "/api/v1/rules/text";
 /// `POST`: one rule less.
 pub const RULES_REMOVE: &str = "/api/v1/rules/remove";
 /// `POST`: no blocking for a while.
@@ -43,6 +53,21 @@ pub fn device(device: &str) -> String {
 /// Returns the path of one company's switch.
 pub fn company_policy(company: &str) -> String {
     COMPANY_POLICY.replace("{company}", &encode(company))
+}
+
+/// Returns the path of one list.
+pub fn list(list: &str) -> String {
+    LIST.replace("{list}", &encode(list))
+}
+
+/// Returns the path by which a list's version that is held back is put in force.
+pub fn list_accept(list: &str) -> String {
+    LIST_ACCEPT.replace("{list}", &encode(list))
+}
+
+/// Returns the path by which an earlier version of a list is put back.
+pub fn list_rollback(list: &str) -> String {
+    LIST_ROLLBACK.replace("{list}", &encode(list))
 }
 
 /// Returns the path of one list's switch.

@@ -65,7 +65,6 @@ impl Texts {
     }
 
     /// Returns each table.
-    #[cfg(test)]
     pub fn all(&self) -> [&Text; 6] {
         let Texts { companies, names, patterns, aliases, encrypted_dns, essential } = self;
         [companies, names, patterns, aliases, encrypted_dns, essential]

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::civil::Date;
+use ring::digest::{Context, SHA256};
 
 use self::companies::Companies;
 use self::files::{Text, Texts};
@@ -94,6 +95,7 @@ pub struct Catalogue {
     encrypted_dns: Vec<(DomainName, u32)>,
     essential: Vec<Essential>,
     edition: String,
+    content: [u8; 32],
 }
 
 impl Catalogue {
@@ -154,6 +156,11 @@ impl Catalogue {
         &self.edition
     }
 
+    /// Returns the SHA-256 of the tables, which tells one catalogue from another.
+    pub fn content(&self) -> [u8; 32] {
+        self.content
+    }
+
     fn read(texts: &Texts, seed: HashSeed) -> Result<Catalogue, Problems> {
         let mut reading = Reading::default();
         let companies = reading.table(&texts.companies, companies::COLUMNS, Companies::read);
@@ -170,7 +177,8 @@ impl Catalogue {
         let essential = reading.table(&texts.essential, essential::COLUMNS, essential::read);
         let index = Index::new(&rows, seed);
         let (edition, index) = reading.finish(&texts.patterns, index)?;
-        Ok(Catalogue { companies, rows, index, encrypted_dns, essential, edition })
+        let content = content(texts);
+        Ok(Catalogue { companies, rows, index, encrypted_dns, essential, edition, content })
     }
 
     fn row_at(&self, place: u32) -> Option<&(RowName, Row)> {
@@ -223,6 +231,17 @@ impl Reading {
             _ => Err(Problems(self.problems)),
         }
     }
+}
+
+fn content(texts: &Texts) -> [u8; 32] {
+    let mut hash = Context::new(&SHA256);
+    for text in texts.all() {
+        hash.update(&(text.text.len() as u64).to_le_bytes());
+        hash.update(text.text.as_bytes());
+    }
+    let mut content = [0; 32];
+    content.copy_from_slice(hash.finish().as_ref());
+    content
 }
 
 fn add_missing(rows: &mut rows::Rows, aliases: rows::Rows) {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::Span;
 use crate::api::ScopeChoice;
-use crate::model::Level;
+use crate::model::{Level, ListKind};
 
 /// A DNS server for a network that blocks trackers and shows who asked for them.
 #[derive(Clone, Debug, Parser)]
@@ -260,10 +260,40 @@ pub enum CompanyCommand {
 /// What to do with a list.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ListsCommand {
+    /// Lists by others that can be added by name
+    Browse {
+        /// Only those with these words
+        words: Vec<String>,
+    },
+    /// Subscribes one and switches it on; for everyone, unless told otherwise
+    Add(ListArgs),
+    /// Takes one of your own away, with all its switches
+    Remove {
+        /// Its name
+        list: String,
+    },
+    /// Puts the version that is held back in force
+    Accept {
+        /// Its name
+        list: String,
+    },
+    /// Puts an earlier version back
+    Rollback {
+        /// Its name
+        list: String,
+        /// The version [default: the one before]
+        version: Option<u32>,
+    },
     /// Everything about one, with the lines that could not be read
     Info {
         /// Its name
         list: String,
+    },
+    /// Fetches lists now, due or not
+    Update {
+        /// Their names [default: all that have an address]
+        #[arg(value_name = "NAME")]
+        lists: Vec<String>,
     },
     /// Switches it on; for everyone, unless told otherwise
     Enable {
@@ -281,12 +311,52 @@ pub enum ListsCommand {
     },
 }
 
+/// A list to be subscribed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListArgs {
+    /// A name that `lists browse` shows, or an https address
+    pub list: String,
+    /// Its name here [default: made of the address]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What it is about: tracking, encrypted-dns, other [default: tracking]
+    #[arg(long, value_parser = list_kind)]
+    pub kind: Option<ListKind>,
+    /// Everything that it names is allowed
+    #[arg(long)]
+    pub allowlist: bool,
+    /// A plain name in it stands for all below it too
+    #[arg(long)]
+    pub cover_subdomains: bool,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+}
+
+fn list_kind(text: &str) -> Result<ListKind, String> {
+    match text {
+        "tracking" => Ok(ListKind::Tracking),
+        "encrypted-dns" => Ok(ListKind::EncryptedDns),
+        "other" => Ok(ListKind::Other),
+        _ => Err("write tracking, encrypted-dns or other".into()),
+    }
+}
+
 /// What to do with own rules.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesCommand {
+    /// Makes one in AdGuard's syntax: '||example.com^$dnstype=AAAA'
+    Add {
+        /// The rule
+        text: String,
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why
+        #[arg(long)]
+        note: Option<String>,
+    },
     /// Takes a rule away
     Remove {
-        /// The name it is for
+        /// The name it is for, or its text
         name: String,
         #[command(flatten)]
         scope: ScopeArgs,

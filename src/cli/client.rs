@@ -5,19 +5,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
+use tokio::task::JoinSet;
 
 use super::Failure;
 use crate::api::{ProblemDocument, paths};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it may say nothing while something is at work: a download ends within 10 minutes.
+const LONG_PATIENCE: Duration = Duration::from_secs(660);
+
+/// Octets that one line of an answer may have.
+const LONGEST_LINE: usize = 1 << 20;
 
 /// Octets that an answer may have.
 const LONGEST_ANSWER: usize = 256 << 20;
@@ -55,6 +62,32 @@ impl Client {
         self.call(method, path, body.into()).await
     }
 
+    /// Asks for something that takes its time, and passes on each line of the answer as it comes.
+    pub async fn follow<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        mut take: impl FnMut(T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let body = serde_json::to_vec(body).map_err(|why| Failure::Failed(why.to_string()))?;
+        let mut answer = self.open(Method::POST, path, body.into()).await?;
+        if !answer.good {
+            return Err(problem(&answer.whole().await?));
+        }
+        let mut begun = Vec::new();
+        while let Some(piece) = answer.next().await? {
+            begun.extend_from_slice(&piece);
+            while let Some(end) = begun.iter().position(|&octet| octet == b'\n') {
+                let line: Vec<u8> = begun.drain(..=end).collect();
+                take(serde_json::from_slice(&line).map_err(|why| unread(&why))?)?;
+            }
+            if begun.len() > LONGEST_LINE {
+                return Err(Failure::Failed("the daemon's answer has no end of line".into()));
+            }
+        }
+        Ok(())
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -65,15 +98,10 @@ impl Client {
         let (good, answer) = exchange.await.map_err(|_| {
             Failure::Unreachable("the daemon did not answer within a minute".into())
         })??;
-        if good {
-            let unread =
-                |why| Failure::Failed(format!("the daemon's answer cannot be read: {why}"));
-            return serde_json::from_slice(&answer).map_err(unread);
+        match good {
+            true => serde_json::from_slice(&answer).map_err(|why| unread(&why)),
+            false => Err(problem(&answer)),
         }
-        Err(match serde_json::from_slice::<ProblemDocument>(&answer) {
-            Ok(problem) => problem.into(),
-            Err(_) => Failure::Failed("the daemon refused and did not say why".into()),
-        })
     }
 
     async fn exchange(
@@ -82,13 +110,23 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<(bool, Bytes), Failure> {
+        let answer = self.open(method, path, body).await?;
+        Ok((answer.good, answer.whole().await?))
+    }
+
+    /// Sends a request and returns the answer, its body still to come.
+    async fn open(&self, method: Method, path: &str, body: Bytes) -> Result<Opened, Failure> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| unreachable(&self.socket, error.kind()))?;
         let broken = |why: hyper::Error| Failure::Failed(format!("the daemon hung up: {why}"));
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let driver = tokio::spawn(connection);
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // What goes wrong is told by the answer or its body.
+            let _ = connection.await;
+        });
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -98,10 +136,45 @@ impl Client {
             .map_err(|why| Failure::Failed(why.to_string()))?;
         let response = sender.send_request(request).await.map_err(broken)?;
         let good = response.status().is_success();
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        driver.abort();
+        Ok(Opened { good, body: response.into_body(), _driver: driver })
+    }
+}
+
+/// An answer whose body is still to come.
+struct Opened {
+    good: bool,
+    body: Incoming,
+    /// What moves the connection's octets; it ends when dropped.
+    _driver: JoinSet<()>,
+}
+
+impl Opened {
+    async fn whole(self) -> Result<Bytes, Failure> {
+        let body = Limited::new(self.body, LONGEST_ANSWER).collect().await;
         let body = body.map_err(|why| Failure::Failed(format!("the answer broke off: {why}")))?;
-        Ok((good, body.to_bytes()))
+        Ok(body.to_bytes())
+    }
+
+    /// Returns the next piece of the body, or none at its end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let frame = tokio::time::timeout(LONG_PATIENCE, self.body.frame()).await;
+        let silent = |_| Failure::Unreachable("the daemon has fallen silent".into());
+        match frame.map_err(silent)? {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+            Some(Err(why)) => Err(Failure::Failed(format!("the answer broke off: {why}"))),
+        }
+    }
+}
+
+fn unread(why: &serde_json::Error) -> Failure {
+    Failure::Failed(format!("the daemon's answer cannot be read: {why}"))
+}
+
+fn problem(answer: &[u8]) -> Failure {
+    match serde_json::from_slice::<ProblemDocument>(answer) {
+        Ok(problem) => problem.into(),
+        Err(_) => Failure::Failed("the daemon refused and did not say why".into()),
     }
 }
 

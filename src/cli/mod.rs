@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{
-    Args, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListsCommand, LogArgs,
+    Args, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs, ListsCommand, LogArgs,
     PolicyCommand, RuleArgs, RulesCommand, ScopeArgs, WhyArgs,
 };
 use client::Client;

@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::Config;
 use crate::diagnostic::Reader;
+use crate::lists::fetch::Trust;
 use crate::upstream;
 
 pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader<'t>) {
@@ -20,6 +21,9 @@ pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader
     }
     for message in upstream::check(&config.upstream).err().unwrap_or_default() {
         reader.problem(span.clone(), &message, None);
+    }
+    if let Err(message) = Trust::with_own(config.lists.ca.as_deref()) {
+        reader.problem(key_span(root, "lists"), &message, None);
     }
 }
 

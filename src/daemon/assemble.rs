@@ -11,13 +11,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::reload::Reloader;
-use super::{GRACE, StartError, folder};
+use super::{GRACE, ListUpdates, StartError, UpdateParts, folder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
 use crate::dns_server::{self, Bound, Serving};
 use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
+use crate::lists::fetch::{Fetcher, Trust};
 use crate::policy::LivePolicy;
 use crate::policy_file::{self, PolicyFile, Watching};
 use crate::query_log::QueryLog;
@@ -52,6 +53,7 @@ struct Parts {
     live: LivePolicy,
     upstreams: Upstreams,
     resolver: Resolver,
+    updates: ListUpdates,
 }
 
 impl Daemon {
@@ -141,11 +143,13 @@ impl Parts {
         let told = Box::new(move |batch: &[_]| seen.seen(batch));
         let log = QueryLog::open(data, &config.log, clock.clone(), told)?;
         let announce = log.clone();
+        let lists = Lists::open(&config.lists, data, state.clone(), seed)?;
+        let store = lists.store();
         let (policy, live) = PolicyFile::start(policy_file::Parts {
             folder: data.to_path_buf(),
             state: state.clone(),
             devices: devices.clone(),
-            lists: Lists::new(&config.lists, data.to_path_buf(), seed),
+            lists,
             clock: clock.clone(),
             announce: Box::new(move |legend| announce.announce(legend)),
         })
@@ -159,7 +163,12 @@ impl Parts {
             clock: clock.clone(),
         };
         let resolver = Resolver::new(&config.resolver, config.upstream.cache_bytes, handles);
-        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver })
+        let trust = Trust::with_own(config.lists.ca.as_deref()).map_err(StartError::Unusable)?;
+        let fetcher = Fetcher::new(upstreams.clone(), &trust).map_err(StartError::Failed)?;
+        let (for_updates, clocks) = (policy.clone(), clock.clone());
+        let updates = UpdateParts { policy: for_updates, store, fetcher, clock: clocks };
+        let updates = ListUpdates::spawn(updates);
+        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver, updates })
     }
 }
 
@@ -246,12 +255,21 @@ fn http_parts(
         clock: parts.clock.clone(),
         listening: addresses.to_vec(),
         config: file.map_or("defaults".into(), |file| file.display().to_string()),
+        updates: list_updates(&parts.updates),
         reload: Arc::new(move || for_reload.reload()),
         notices: Arc::new(move || {
             let mut notices = at_start.clone();
             notices.extend(for_notices.notice());
             notices
         }),
+    }
+}
+
+fn list_updates(updates: &ListUpdates) -> http_server::ListUpdates {
+    let (for_views, to_update) = (updates.clone(), updates.clone());
+    http_server::ListUpdates {
+        views: Arc::new(move || for_views.views()),
+        update: Arc::new(move |names| to_update.update(names)),
     }
 }
 

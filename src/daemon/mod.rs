@@ -2,10 +2,13 @@
 
 mod assemble;
 mod folder;
+mod list_download;
+mod list_updates;
 mod logging;
 mod open_files;
 mod reload;
 mod signals;
+mod update_board;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +18,10 @@ use crate::config::Config;
 use crate::diagnostic::Problems;
 
 pub use assemble::Daemon;
+
+use list_download::download;
+use list_updates::{ListUpdates, UpdateParts};
+use update_board::{Board, Slot};
 
 /// How long queries in flight may take when the daemon stops.
 const GRACE: Duration = Duration::from_secs(3);

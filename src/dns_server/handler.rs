@@ -22,9 +22,9 @@ const STRANGERS_REPLY: usize = 512;
 
 /// What becomes of a message.
 pub(super) enum Answer<F> {
-    /// The reply is in the buffer.
+    /// The reply is in the buffer; an empty one is none.
     Now,
-    /// The reply comes out of this future.
+    /// The reply comes out of this future; an empty one is none.
     Later(F),
     /// Silence.
     Nothing,

@@ -234,8 +234,11 @@ where
         self.send(&reply).await
     }
 
-    /// Sends a reply whole, within time.
+    /// Sends a reply whole, within time; an empty one is none.
     async fn send(&mut self, reply: &[u8]) -> io::Result<()> {
+        if reply.is_empty() {
+            return Ok(());
+        }
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         self.counters.tcp.add();
         self.frame.clear();
@@ -308,7 +311,8 @@ mod tests {
             Served::with(Allotment::new(8, 8), 1 << 20)
         }
 
-        /// Serves one end of a pipe: `later…` waits for the test, `bye` gets silence, the rest an echo.
+        /// Serves one end of a pipe: `later…` waits for the test, `bye` and `dropped` get silence, the
+        /// rest an echo.
         fn with(connections: Arc<Allotment>, pipe: usize) -> Served {
             let (client, stream) = duplex(pipe);
             let (stop, stopped) = watch::channel(None);
@@ -321,6 +325,9 @@ mod tests {
                     let (give, take) = oneshot::channel();
                     waiting.borrow_mut().push(give);
                     return Answer::Later(Box::pin(async { take.await.expect("given") }));
+                }
+                if message == b"dropped" {
+                    out.clear();
                 }
                 if message == b"bye" { Answer::Nothing } else { Answer::Now }
             };
@@ -412,6 +419,19 @@ mod tests {
             let mut counts = Counts::default();
             served.counters.add_to(&mut counts);
             assert_eq!(counts.tcp, 3);
+        });
+    }
+
+    #[test]
+    fn a_query_that_is_dropped_costs_those_behind_it_nothing() {
+        on_paused_clock(async {
+            let mut served = Served::new();
+            served.send(&[b"dropped", b"later", b"now"]).await;
+            assert_eq!(served.receive().await.expect("a reply"), b"now");
+            served.until_held(1).await;
+            served.give(0, b"");
+            served.send(&[b"now"]).await;
+            assert_eq!(served.receive().await.expect("a reply"), b"now");
         });
     }
 

@@ -8,6 +8,7 @@ mod selection;
 mod snapshot;
 mod tallies;
 mod unix_socket;
+mod worth;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,8 +16,11 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::{Json, Router};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::Receiver;
 
-use crate::api::{Changed, Counts, MAX_SECONDS, ProblemDocument, ProblemKind};
+use crate::api::{
+    Changed, Counts, ListUpdateView, MAX_SECONDS, ProblemDocument, ProblemKind, UpdateEvent,
+};
 use crate::clock::Clock;
 use crate::devices::{Device, Devices};
 use crate::model::{Moment, Scope};
@@ -34,6 +38,7 @@ use extract::{Actor, Body, Params, Peer, Segment, bounded, parse_name};
 use selection::{find_company, find_device, find_scope};
 use snapshot::{Snapshot, pause_views, seconds};
 use tallies::{Purposes, catalogue_purposes, rows_of, tally_of};
+use worth::worth;
 
 /// Octets that the body of a request may have.
 const BODY_LIMIT: usize = 64 << 10;
@@ -65,10 +70,21 @@ pub struct Parts {
     pub started: Moment,
     /// The configuration it runs with, as people know it.
     pub config: String,
+    /// Fetches lists.
+    pub updates: ListUpdates,
     /// Reads the files again; returns what a person should know, or why nothing was changed.
     pub reload: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Tells what a person should know now, beside what the policy's keeper says.
     pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+/// How the fetching of lists is seen and asked for.
+pub struct ListUpdates {
+    /// Tells how it goes, of each list that has an address.
+    pub views: Arc<dyn Fn() -> Vec<ListUpdateView> + Send + Sync>,
+    /// Fetches these lists now, or all if none is named; tells what becomes of them.
+    pub update:
+        Arc<dyn Fn(&[String]) -> Result<Receiver<UpdateEvent>, ProblemDocument> + Send + Sync>,
 }
 
 /// What each handler gets: the handles, and how many may work at once.

@@ -149,6 +149,7 @@ mod tests {
             name: DeviceName::parse("tablet").expect("a name"),
             addresses: Vec::new(),
             groups: Vec::new(),
+            tags: Vec::new(),
             part: Part::default(),
         };
         let group = GroupPart { name: kids.clone(), part: with_list() };

@@ -21,6 +21,9 @@ pub struct ShippedList {
     pub rules: Vec<Rule>,
 }
 
+/// Parts of lists among the shipped ones.
+pub const PARTS: usize = 1;
+
 /// Returns the shipped lists in their order: trackers and its part, strict, encrypted DNS, bans.
 ///
 /// In each list the longest row of the *catalogue* speaks for a name: rows of other lists below
@@ -43,15 +46,36 @@ pub fn rules(catalogue: &Catalogue) -> Vec<ShippedList> {
         let banned = catalogue.banned_with(company);
         let is_banned =
             |row: &Row| banned.contains(&row.company) && row.proposal != Proposal::Never;
-        let slug = catalogue.companies().get(usize::from(company.0)).map_or("", |c| &c.slug);
-        lists.push(list(&format!("ban-{slug}"), ListKind::Ban, rows.that(is_banned)));
+        lists.push(list(&ban_name(catalogue, company), ListKind::Ban, rows.that(is_banned)));
     }
     lists
 }
 
+/// Returns the names of the shipped lists in their order, parts left out.
+pub fn names(catalogue: &Catalogue) -> Vec<(ListName, ListKind)> {
+    let tracking = ListKind::Tracking;
+    let fixed = [
+        ("trackers", tracking),
+        ("trackers-strict", tracking),
+        ("encrypted-dns", ListKind::EncryptedDns),
+    ];
+    let fixed = fixed.map(|(name, kind)| (list_name(name), kind));
+    let companies = companies_with_apps(catalogue).into_iter();
+    let bans = companies.map(|company| (list_name(&ban_name(catalogue, company)), ListKind::Ban));
+    fixed.into_iter().chain(bans).collect()
+}
+
+fn ban_name(catalogue: &Catalogue, company: CompanyId) -> String {
+    let slug = catalogue.companies().get(usize::from(company.0)).map_or("", |c| &c.slug);
+    format!("ban-{slug}")
+}
+
 fn list(name: &str, kind: ListKind, rules: Vec<Rule>) -> ShippedList {
-    let name = ListName::parse(name).expect("slugs are plain and at most 60 characters");
-    ShippedList { name, kind, part: false, rules }
+    ShippedList { name: list_name(name), kind, part: false, rules }
+}
+
+fn list_name(name: &str) -> ListName {
+    ListName::parse(name).expect("slugs are plain and at most 60 characters")
 }
 
 fn companies_with_apps(catalogue: &Catalogue) -> Vec<CompanyId> {
@@ -345,6 +369,10 @@ mod tests {
         assert!(!bans.iter().any(|b| b.0 == "ban-hotjar" || b.0 == "ban-cloudflare"));
         assert_eq!(bans.len(), companies_with_apps(&catalogue).len());
         assert!(lists.len() <= crate::model::MAX_LISTS);
+        let whole =
+            lists.iter().filter(|list| !list.part).map(|list| (list.name.clone(), list.kind));
+        assert_eq!(names(&catalogue), whole.collect::<Vec<_>>());
+        assert_eq!(lists.iter().filter(|list| list.part).count(), PARTS);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GroupName, ListId};
 
-/// The number of an own rule: a hash of its scope, action and name, the same while it stands.
+/// The number of an own rule: a hash of its scope and what it says, the same while it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
 
@@ -53,6 +53,28 @@ pub enum Verdict {
     Allow(Reason),
     /// Answer from the sinkhole.
     Block(Reason),
+    /// Answer as a rule says.
+    Rewrite(Reason),
+    /// Truncate the answer over UDP; over TCP as if no rule spoke.
+    Truncate(Reason),
+}
+
+impl Verdict {
+    /// Returns the reason, if a rule speaks.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Verdict::None => None,
+            Verdict::Allow(reason)
+            | Verdict::Block(reason)
+            | Verdict::Rewrite(reason)
+            | Verdict::Truncate(reason) => Some(reason),
+        }
+    }
+
+    /// Returns whether it changes the answer, so that a pause lifts it.
+    pub fn interferes(self) -> bool {
+        matches!(self, Verdict::Block(_) | Verdict::Rewrite(_) | Verdict::Truncate(_))
+    }
 }
 
 impl std::fmt::Display for Scope {

@@ -1,23 +1,47 @@
 //! What binds one device: masks over the lists, own rules by scope, pauses.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::OwnRules;
-use crate::model::{
-    Action, Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict,
-};
+use crate::model::{Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict};
+use crate::rules::{Answer, Asking, Judgement, Matches, Rewritten, Ruleset};
 use crate::sinkhole::BlockingMode;
 
-/// A verdict, and whether it is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A verdict, how it is carried out, and whether it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
     /// What the rules say.
     pub verdict: Verdict,
-    /// Whether a pause or level off lifts a block: the answer is untouched, the event says so.
+    /// How a block is answered.
+    pub answer: Answer,
+    /// The answer of a rewrite.
+    pub rewritten: Option<Box<Rewritten>>,
+    /// Whether a pause or level off lifts it: the answer is untouched, the event says so.
     pub lifted: bool,
     /// Whether the allow is an own rule's, which on an alias target ends the answer checks.
     pub own: bool,
+}
+
+/// What is decided on: a name or an address, for one device.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The question; of what an answer leads to, with the type of the record that does.
+    pub asking: Asking<'a>,
+    /// What rules are looked up by.
+    pub sought: Sought<'a>,
+    /// What all lists say of it.
+    pub matches: &'a Matches,
+}
+
+/// What rules are looked up by.
+#[derive(Clone, Copy)]
+pub enum Sought<'a> {
+    /// The hashes of the name in the question.
+    Name(&'a NameHashes),
+    /// An address in an answer.
+    Address(IpAddr),
 }
 
 /// What binds one device at this edition; devices alike share one.
@@ -39,47 +63,80 @@ pub struct DevicePolicy {
     pub(super) told: Arc<[ListId]>,
 }
 
+impl Decision {
+    /// Carries out what the lists of a tier say; `None` if they say nothing.
+    pub fn of(judgement: Judgement, reason: impl Fn(ListId) -> Reason) -> Option<Decision> {
+        Some(match judgement {
+            Judgement::None => return None,
+            Judgement::Allow(list) => Verdict::Allow(reason(list)).into(),
+            Judgement::Block(list, answer) => {
+                Decision { answer, ..Verdict::Block(reason(list)).into() }
+            }
+            Judgement::Rewrite(list, rewritten) => {
+                let rewritten = Some(Box::new(rewritten));
+                Decision { rewritten, ..Verdict::Rewrite(reason(list)).into() }
+            }
+            Judgement::Truncate(list) => Verdict::Truncate(reason(list)).into(),
+        })
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Decision {
+        let (answer, rewritten, lifted, own) = Default::default();
+        Decision { verdict, answer, rewritten, lifted, own }
+    }
+}
+
 impl DevicePolicy {
-    /// Decides on a name (or an alias target): own rules by scope, bans, then lists.
+    /// Decides on a name, an alias target or an address: own rules by scope, bans, then lists.
     ///
-    /// `found` are the lists that match it. Allocates nothing.
-    pub fn decide(&self, hashes: &NameHashes, found: ListMask, now: Moment) -> Decision {
+    /// Allocates nothing, but for a rewrite.
+    pub fn decide(&self, ruleset: &Ruleset, subject: &Subject<'_>, now: Moment) -> Decision {
         let seconds = now.unix_seconds();
-        let own = self.own.iter().find_map(|rules| rules.find(hashes, seconds));
-        let (verdict, off) = match own {
-            Some((Action::Allow, rule)) => (Verdict::Allow(Reason::Rule(rule)), false),
-            Some((Action::Block, rule)) => (Verdict::Block(Reason::Rule(rule)), false),
-            None => self.judge(found),
-        };
+        let own = self.own.iter().find_map(|rules| rules.decide(subject, seconds));
+        let own = own.map(|decision| {
+            let own = matches!(decision.verdict, Verdict::Allow(_));
+            Decision { own, ..decision }
+        });
+        let decision = own.or_else(|| self.judge(ruleset, subject));
+        let mut decision = decision.unwrap_or_else(|| Verdict::None.into());
         let paused = self.paused_until.is_some_and(|until| seconds < until);
-        Decision {
-            verdict,
-            lifted: matches!(verdict, Verdict::Block(_)) && (off || paused),
-            own: matches!(verdict, Verdict::Allow(_)),
-        }
+        decision.lifted = decision.verdict.interferes() && (decision.lifted || paused);
+        decision
     }
 
-    /// Returns the verdict of bans and lists, and whether level off lifts it.
-    fn judge(&self, found: ListMask) -> (Verdict, bool) {
-        if let Some(ban) = found.intersection(self.bans).first() {
-            return (Verdict::Block(Reason::Ban(ban)), false);
+    /// Returns what bans and lists say; at level off lists are only noted.
+    fn judge(&self, ruleset: &Ruleset, subject: &Subject<'_>) -> Option<Decision> {
+        if subject.matches.is_empty() {
+            return None;
         }
-        if let Some(list) = found.intersection(self.lists).first() {
-            return (Verdict::Block(Reason::List(self.told(list))), false);
-        }
-        match found.intersection(self.shadow).first() {
-            Some(list) => (Verdict::Block(Reason::List(self.told(list))), true),
-            None => (Verdict::None, false),
-        }
+        let by = |lists: ListMask, reason: &dyn Fn(ListId) -> Reason| {
+            let judged =
+                (!lists.is_empty()).then(|| ruleset.judge(subject.matches, lists, &subject.asking));
+            judged.and_then(|judgement| Decision::of(judgement, reason))
+        };
+        let list = |list| Reason::List(self.told(list));
+        let noted = || {
+            let noted = by(self.shadow, &list).filter(|noted| noted.verdict.interferes());
+            noted.map(|noted| Decision { lifted: true, ..noted })
+        };
+        by(self.bans, &Reason::Ban).or_else(|| by(self.lists, &list)).or_else(noted)
     }
 
     fn told(&self, list: ListId) -> ListId {
         self.told.get(usize::from(list.0)).copied().unwrap_or(list)
     }
 
-    /// Returns how blocked queries are answered.
-    pub fn blocking(&self) -> &BlockingMode {
-        &self.blocking
+    /// Returns how blocked queries are answered, by a rule that may say so itself.
+    pub fn blocking(&self, answer: Answer) -> &BlockingMode {
+        match answer {
+            Answer::Policy => &self.blocking,
+            Answer::NxDomain => &BlockingMode::NxDomain,
+            Answer::NoData => &BlockingMode::NoData,
+            Answer::Refused => &BlockingMode::Refused,
+            Answer::Drop => &BlockingMode::Drop,
+        }
     }
 
     /// Returns what may be recorded.
@@ -111,9 +168,10 @@ impl DevicePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DomainName, HashSeed, RuleId};
+    use crate::model::{Action, RuleId};
+    use crate::policy::test_ground::{SEED, at, decide, name};
+    use crate::rules::Record;
 
-    const SEED: HashSeed = HashSeed([7, 9]);
     const END: i64 = 1_000;
     const TRACKERS: ListId = ListId(0);
     const HARMLESS: ListId = ListId(1);
@@ -124,12 +182,8 @@ mod tests {
         lists.iter().copied().collect()
     }
 
-    fn at(seconds: i64) -> Moment {
-        Moment { wall: seconds * 1_000_000, monotonic: 0 }
-    }
-
-    fn hashes(name: &str) -> NameHashes {
-        NameHashes::of(DomainName::parse(name).expect("a name").as_ref(), SEED)
+    fn hashes(text: &str) -> NameHashes {
+        NameHashes::of(name(text).as_ref(), SEED)
     }
 
     /// Rules as `allow x.com` or `block x.com until 5`, numbered from `first`.
@@ -191,7 +245,7 @@ mod tests {
             ("com", &[], none),
         ];
         for (name, found, verdict) in cases {
-            let decision = policy.decide(&hashes(name), mask(found), at(0));
+            let decision = decide(&policy, name, found, at(0));
             assert_eq!(decision.verdict, verdict, "{name} on {found:?}");
             assert!(!decision.lifted, "{name}");
             assert_eq!(decision.own, matches!(verdict, Verdict::Allow(_)), "{name}");
@@ -203,7 +257,7 @@ mod tests {
         let rules =
             scope(1, &["block com", "allow x.com", "block a.x.com", "block t.com", "allow t.com"]);
         let policy = policy(&[], &[], vec![rules]);
-        let verdict = |name| policy.decide(&hashes(name), ListMask::EMPTY, at(0)).verdict;
+        let verdict = |name| decide(&policy, name, &[], at(0)).verdict;
         assert_eq!(verdict("b.a.x.com"), block(rule(3)));
         assert_eq!(verdict("b.x.com"), Verdict::Allow(rule(2)));
         assert_eq!(verdict("y.com"), block(rule(1)));
@@ -216,8 +270,7 @@ mod tests {
         let device = scope(1, &["allow a.x.com until 1000", "block x.com until 2000"]);
         let everyone = scope(9, &["allow x.com"]);
         let policy = policy(&[], &[], vec![device, everyone]);
-        let verdict =
-            |seconds| policy.decide(&hashes("a.x.com"), ListMask::EMPTY, at(seconds)).verdict;
+        let verdict = |seconds| decide(&policy, "a.x.com", &[], at(seconds)).verdict;
         assert_eq!(verdict(999), Verdict::Allow(rule(1)));
         assert_eq!(verdict(1_000), block(rule(2)));
         assert_eq!(verdict(2_000), Verdict::Allow(rule(9)));
@@ -231,14 +284,14 @@ mod tests {
         let cases: [(&str, &[ListId]); 3] =
             [("own.com", &[]), ("x.com", &[BAN]), ("x.com", &[TRACKERS])];
         for (name, found) in cases {
-            let during = policy.decide(&hashes(name), mask(found), at(END - 1));
+            let during = decide(&policy, name, found, at(END - 1));
             assert!(matches!(during.verdict, Verdict::Block(_)) && during.lifted, "{name}");
-            let after = policy.decide(&hashes(name), mask(found), at(END));
+            let after = decide(&policy, name, found, at(END));
             assert!(matches!(after.verdict, Verdict::Block(_)) && !after.lifted, "{name}");
         }
-        let allowed = policy.decide(&hashes("good.com"), mask(&[TRACKERS]), at(0));
+        let allowed = decide(&policy, "good.com", &[TRACKERS], at(0));
         assert!(!allowed.lifted && allowed.own);
-        assert!(!policy.decide(&hashes("free.com"), ListMask::EMPTY, at(0)).lifted);
+        assert!(!decide(&policy, "free.com", &[], at(0)).lifted);
         assert_eq!(policy.paused_until(at(END - 1)), Some(END));
         assert_eq!(policy.paused_until(at(END)), None);
     }
@@ -251,27 +304,68 @@ mod tests {
             shadow: mask(&[TRACKERS]),
             ..policy(&[], &[BAN], vec![own])
         };
-        let listed = policy.decide(&hashes("x.com"), mask(&[TRACKERS]), at(0));
+        let listed = decide(&policy, "x.com", &[TRACKERS], at(0));
         assert_eq!((listed.verdict, listed.lifted), (block(Reason::List(TRACKERS)), true));
-        let strict = policy.decide(&hashes("x.com"), mask(&[STRICT]), at(0));
+        let strict = decide(&policy, "x.com", &[STRICT], at(0));
         assert_eq!(strict.verdict, Verdict::None);
-        let banned = policy.decide(&hashes("x.com"), mask(&[TRACKERS, BAN]), at(0));
+        let banned = decide(&policy, "x.com", &[TRACKERS, BAN], at(0));
         assert_eq!((banned.verdict, banned.lifted), (block(Reason::Ban(BAN)), false));
-        let ruled = policy.decide(&hashes("own.com"), mask(&[TRACKERS]), at(0));
+        let ruled = decide(&policy, "own.com", &[TRACKERS], at(0));
         assert_eq!((ruled.verdict, ruled.lifted), (block(rule(1)), false));
     }
 
     #[test]
     fn a_match_of_the_part_is_told_as_the_whole_list() {
         let policy = policy(&[HARMLESS], &[], Vec::new());
-        let decision = policy.decide(&hashes("x.com"), mask(&[HARMLESS]), at(0));
+        let decision = decide(&policy, "x.com", &[HARMLESS], at(0));
         assert_eq!(decision.verdict, block(Reason::List(TRACKERS)));
     }
 
     #[test]
-    fn the_root_meets_no_own_rule() {
+    fn what_lists_say_is_carried_out_with_all_that_answers_it() {
+        let of = |judgement| Decision::of(judgement, Reason::List);
+        let reason = Reason::List(TRACKERS);
+        assert_eq!(of(Judgement::None), None);
+        assert_eq!(of(Judgement::Allow(TRACKERS)), Some(Verdict::Allow(reason).into()));
+        assert_eq!(of(Judgement::Truncate(TRACKERS)), Some(Verdict::Truncate(reason).into()));
+        let dropped = of(Judgement::Block(TRACKERS, Answer::Drop)).expect("a decision");
+        assert_eq!((dropped.verdict, dropped.answer), (block(reason), Answer::Drop));
+        let records = vec![Record::v4([192, 0, 2, 1].into())];
+        let rewritten = Rewritten { records, ..Rewritten::default() };
+        let decision = of(Judgement::Rewrite(TRACKERS, rewritten.clone())).expect("a decision");
+        assert_eq!(decision.verdict, Verdict::Rewrite(reason));
+        assert_eq!(decision.rewritten.as_deref(), Some(&rewritten));
+    }
+
+    #[test]
+    fn a_rule_may_say_how_its_block_is_answered() {
+        let policy = DevicePolicy {
+            blocking: Arc::new(BlockingMode::Refused),
+            ..policy(&[], &[], Vec::new())
+        };
+        let modes = [
+            (Answer::Policy, BlockingMode::Refused),
+            (Answer::NxDomain, BlockingMode::NxDomain),
+            (Answer::NoData, BlockingMode::NoData),
+            (Answer::Refused, BlockingMode::Refused),
+            (Answer::Drop, BlockingMode::Drop),
+        ];
+        for (answer, mode) in modes {
+            assert_eq!(*policy.blocking(answer), mode);
+        }
+    }
+
+    #[test]
+    fn the_root_meets_no_own_rule_for_a_name() {
         let policy = policy(&[], &[], vec![scope(1, &["block com"])]);
-        let root = NameHashes::of(DomainName::root().as_ref(), SEED);
-        assert_eq!(policy.decide(&root, ListMask::EMPTY, at(0)).verdict, Verdict::None);
+        let ruleset = crate::policy::test_ground::lists_with("x.com", &[]);
+        let root = crate::model::DomainName::root();
+        let hashes = NameHashes::of(root.as_ref(), SEED);
+        let asker = crate::rules::Asker { address: [0; 4].into(), names: &[], tags: &[] };
+        let query_type = crate::model::RecordType::A;
+        let asking = Asking { name: root.as_ref(), query_type, asker };
+        let matches = &ruleset.find(root.as_ref(), &hashes);
+        let subject = Subject { asking, sought: Sought::Name(&hashes), matches };
+        assert_eq!(policy.decide(&ruleset, &subject, at(0)).verdict, Verdict::None);
     }
 }

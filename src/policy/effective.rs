@@ -216,6 +216,7 @@ mod tests {
             name: named("TV"),
             addresses: Vec::new(),
             groups: vec![groups[1].name.clone(), groups[0].name.clone()],
+            tags: Vec::new(),
             part: part(Some(Level::Strict), &[]),
         };
         Standing { groups, devices: vec![tv], everyone: part(None, &[]), ..Standing::default() }

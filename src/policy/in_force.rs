@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::PolicyTable;
+use super::{Decision, DevicePolicy, PolicyTable, Sought, Subject};
 use crate::catalogue::Catalogue;
-use crate::model::{Legend, NameHashes, NameRef};
-use crate::rules::Ruleset;
+use crate::model::{Legend, ListMask, Moment, NameHashes, NameRef};
+use crate::rules::{Asking, Ruleset};
 use crate::zones::Zones;
 
 /// Rules, policies, catalogue and zones of one edition.
@@ -53,5 +53,19 @@ impl InForce {
     /// Hashes a name with the ruleset's key.
     pub fn hashes(&self, name: NameRef<'_>) -> NameHashes {
         NameHashes::of(name, self.ruleset.seed())
+    }
+
+    /// Decides on the name that is asked for; returns every list of which a rule holds, too.
+    pub fn judge(
+        &self,
+        policy: &DevicePolicy,
+        asking: Asking<'_>,
+        hashes: &NameHashes,
+        now: Moment,
+    ) -> (Decision, ListMask) {
+        let matches = &self.ruleset.find(asking.name, hashes);
+        let lists = self.ruleset.holding(matches, &asking);
+        let subject = Subject { asking, sought: Sought::Name(hashes), matches };
+        (policy.decide(&self.ruleset, &subject, now), lists)
     }
 }

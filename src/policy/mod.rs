@@ -8,17 +8,22 @@ mod own_rules;
 mod rule_ids;
 mod standing;
 mod table;
+#[cfg(test)]
+mod test_ground;
+mod written_rules;
 
-pub use device_policy::{Decision, DevicePolicy};
+pub use device_policy::{Decision, DevicePolicy, Sought, Subject};
 pub use effective::{Effective, ListSwitch, Source, Sourced};
 pub use in_force::{InForce, LivePolicy};
 pub use own_rules::OwnRules;
 pub use standing::{
-    CompanySwitch, DevicePart, GroupPart, LevelDifference, OwnRule, Part, Pause, Standing, Timed,
-    action_word, scope_words,
+    CompanySwitch, DevicePart, GroupPart, LevelDifference, OwnRule, Part, Pause, Standing, Syntax,
+    Timed, WrittenRule, action_word, scope_words,
 };
-pub use table::PolicyTable;
+pub use table::{Bound, PolicyTable};
+pub use written_rules::{MAX_WRITTEN, check_written};
 
 use effective::Layers;
 use own_rules::Spread;
-use rule_ids::RuleIds;
+use rule_ids::{AnyRule, RuleIds};
+use written_rules::WrittenRules;

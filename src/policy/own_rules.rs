@@ -2,12 +2,19 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
-use crate::model::{Action, NameHashes, RuleId};
+use super::{Decision, Sought, Subject, WrittenRules};
+use crate::model::{Action, NameHashes, Reason, RuleId, Verdict};
 
-/// Rules of one scope by the keyed hash of their names.
+/// Rules of one scope.
 #[derive(Debug, Default)]
-pub struct OwnRules(HashMap<u64, Both, BuildHasherDefault<Spread>>);
+pub struct OwnRules {
+    /// By the keyed hash of their names.
+    names: HashMap<u64, Both, BuildHasherDefault<Spread>>,
+    /// In AdGuard or Pi-hole syntax.
+    written: Option<Arc<WrittenRules>>,
+}
 
 /// The rules of one name.
 #[derive(Debug, Default)]
@@ -24,11 +31,27 @@ struct Standing {
 }
 
 impl OwnRules {
+    /// Decides on a name or address: rules for names and all below first, then written ones.
+    pub fn decide(&self, subject: &Subject<'_>, unix_seconds: i64) -> Option<Decision> {
+        let plain = match subject.sought {
+            Sought::Name(hashes) => self.find(hashes, unix_seconds),
+            Sought::Address(_) => None,
+        };
+        let plain = plain.map(|(action, rule)| {
+            let reason = Reason::Rule(rule);
+            Decision::from(match action {
+                Action::Allow => Verdict::Allow(reason),
+                Action::Block => Verdict::Block(reason),
+            })
+        });
+        plain.or_else(|| self.written.as_ref()?.decide(subject, unix_seconds))
+    }
+
     /// Returns what the rule with the longest name says, allow on a tie; ended ones do not count.
-    pub fn find(&self, hashes: &NameHashes, unix_seconds: i64) -> Option<(Action, RuleId)> {
+    fn find(&self, hashes: &NameHashes, unix_seconds: i64) -> Option<(Action, RuleId)> {
         let lasting = |rule: Option<Standing>| rule.filter(|rule| unix_seconds < rule.until);
         hashes.as_slice().iter().find_map(|hash| {
-            let both = self.0.get(hash)?;
+            let both = self.names.get(hash)?;
             let allow = lasting(both.allow).map(|rule| (Action::Allow, rule.rule));
             allow.or_else(|| lasting(both.block).map(|rule| (Action::Block, rule.rule)))
         })
@@ -36,7 +59,7 @@ impl OwnRules {
 
     /// Adds a rule for the name of this hash; of two alike the one that lasts longer stays.
     pub(super) fn insert(&mut self, hash: u64, action: Action, rule: RuleId, until: Option<i64>) {
-        let both = self.0.entry(hash).or_default();
+        let both = self.names.entry(hash).or_default();
         let slot = match action {
             Action::Allow => &mut both.allow,
             Action::Block => &mut both.block,
@@ -45,6 +68,11 @@ impl OwnRules {
         if slot.is_none_or(|old| old.until < until) {
             *slot = Some(Standing { rule, until });
         }
+    }
+
+    /// Sets the rules in AdGuard or Pi-hole syntax.
+    pub(super) fn write(&mut self, written: Arc<WrittenRules>) {
+        self.written = Some(written);
     }
 }
 

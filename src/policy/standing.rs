@@ -1,11 +1,13 @@
 //! The policy as it was written and checked: plain values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::lists::FileList;
+use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
 };
+use crate::rules::Rule;
 use crate::sinkhole::BlockingMode;
 use crate::zones::LocalNames;
 
@@ -25,8 +27,10 @@ pub struct Standing {
     pub devices: Vec<DevicePart>,
     /// Own rules of the file; those with an end that API and CLI make are in [`Timed`].
     pub rules: Vec<OwnRule>,
+    /// Own rules in AdGuard or Pi-hole syntax.
+    pub written: Vec<WrittenRule>,
     /// Lists of the owner's.
-    pub lists: Vec<FileList>,
+    pub lists: Vec<OwnList>,
     /// Names that are ours.
     pub local: LocalNames,
     /// How blocked queries are answered.
@@ -43,6 +47,7 @@ impl Default for Standing {
             groups: Vec::new(),
             devices: Vec::new(),
             rules: Vec::new(),
+            written: Vec::new(),
             lists: Vec::new(),
             local: LocalNames::default(),
             blocking: BlockingMode::default(),
@@ -100,6 +105,8 @@ pub struct DevicePart {
     pub addresses: Vec<Prefix>,
     /// Its groups, the first one strongest.
     pub groups: Vec<GroupName>,
+    /// What `$ctag` knows it by.
+    pub tags: Vec<Box<str>>,
     /// What it sets.
     pub part: Part,
 }
@@ -117,6 +124,34 @@ pub struct OwnRule {
     pub until: Option<i64>,
     /// Why it was made.
     pub note: Option<String>,
+}
+
+/// An own rule in AdGuard or Pi-hole syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenRule {
+    /// Whom it binds.
+    pub scope: Scope,
+    /// How it is written.
+    pub syntax: Syntax,
+    /// Its text.
+    pub text: Box<str>,
+    /// What it says.
+    pub rules: Arc<[Rule]>,
+    /// Its end in seconds since 1970; `None`: it stands.
+    pub until: Option<i64>,
+    /// Why it was made.
+    pub note: Option<String>,
+}
+
+/// How an own rule is written that is not a name with all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Syntax {
+    /// AdGuard's.
+    Adguard,
+    /// A regular expression with Pi-hole's options.
+    Regex(Action),
+    /// A name without those below it.
+    Exact(Action),
 }
 
 /// A pause: no blocking for a scope until a time.
@@ -141,6 +176,22 @@ impl OwnRule {
     /// Returns the rule as people read it: `block example.com for TV`.
     pub fn text(&self) -> String {
         format!("{} {} for {}", action_word(self.action), self.name, self.scope)
+    }
+}
+
+impl WrittenRule {
+    /// Returns the rule as people read it: `||example.com^$dnstype=A for TV`.
+    pub fn text(&self) -> String {
+        format!("{} for {}", self.subject(), self.scope)
+    }
+
+    /// Returns what it does and to what, without whom it binds.
+    pub fn subject(&self) -> String {
+        match self.syntax {
+            Syntax::Adguard => self.text.to_string(),
+            Syntax::Regex(action) => format!("{} regex {}", action_word(action), self.text),
+            Syntax::Exact(action) => format!("{} exactly {}", action_word(action), self.text),
+        }
     }
 }
 

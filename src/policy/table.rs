@@ -2,62 +2,110 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    CompanySwitch, DevicePolicy, Effective, Layers, ListSwitch, OwnRule, OwnRules, RuleIds, Spread,
-    Standing, Timed,
+    AnyRule, CompanySwitch, DevicePart, DevicePolicy, Effective, Layers, ListSwitch, OwnRule,
+    OwnRules, RuleIds, Spread, Standing, Timed, WrittenRules,
 };
 use crate::model::{
     DeviceId, HashSeed, Level, ListId, ListKind, ListMask, NameHashes, RuleId, Scope,
 };
-use crate::rules::{ListInfo, Ruleset};
+use crate::rules::{Asker, ListInfo, Ruleset};
 use crate::sinkhole::BlockingMode;
 
 /// The policies of all devices; immutable.
 #[derive(Debug)]
 pub struct PolicyTable {
-    devices: HashMap<DeviceId, Arc<DevicePolicy>, BuildHasherDefault<Spread>>,
+    devices: HashMap<DeviceId, Known, BuildHasherDefault<Spread>>,
     everyone: Arc<DevicePolicy>,
     rule_texts: HashMap<RuleId, String>,
     blocked_ttl: u32,
+    written: HashMap<Scope, Arc<WrittenRules>>,
+}
+
+/// A device that the policy names.
+#[derive(Debug)]
+struct Known {
+    policy: Arc<DevicePolicy>,
+    names: Box<[Box<str>]>,
+    tags: Box<[Box<str>]>,
+}
+
+/// What binds a device, and what conditions of rules know it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'t> {
+    /// What binds it.
+    pub policy: &'t DevicePolicy,
+    /// Its name and addresses, lower case.
+    pub names: &'t [Box<str>],
+    /// Its tags.
+    pub tags: &'t [Box<str>],
+}
+
+impl<'t> Bound<'t> {
+    /// Returns who asks, from one of the device's addresses.
+    pub fn asker(&self, address: IpAddr) -> Asker<'t> {
+        Asker { address: address.to_canonical(), names: self.names, tags: self.tags }
+    }
 }
 
 impl PolicyTable {
     /// Works out every device's policy. `devices` are the numbers of `standing.devices`, in order.
+    ///
+    /// What stands in `previous` alike and is dear to make is taken from there.
     pub fn compile(
         standing: &Standing,
         timed: &Timed,
         devices: &[DeviceId],
         ruleset: &Ruleset,
+        previous: Option<&PolicyTable>,
     ) -> PolicyTable {
         let places = Places::of(ruleset.lists());
-        PolicyTable::with_places(standing, timed, devices, &places, ruleset.seed())
+        let none = HashMap::new();
+        let written = previous.map_or(&none, |previous| &previous.written);
+        let ground = Ground { places: &places, seed: ruleset.seed(), written };
+        PolicyTable::on(&ground, standing, timed, devices)
     }
 
-    fn with_places(
+    fn on(
+        ground: &Ground<'_>,
         standing: &Standing,
         timed: &Timed,
         devices: &[DeviceId],
-        places: &Places,
-        seed: HashSeed,
     ) -> PolicyTable {
-        let (ids, rule_texts) = RuleIds::of(standing.rules.iter().chain(&timed.rules));
-        let own = own_rules(standing.rules.iter().chain(&timed.rules), &ids, seed);
+        let plain = || standing.rules.iter().chain(&timed.rules);
+        let written = standing.written.iter().map(AnyRule::Written);
+        let (ids, rule_texts) = RuleIds::of(plain().map(AnyRule::Plain).chain(written));
+        let seed = ground.seed;
+        let written = WrittenRules::of_scopes(&standing.written, &ids, seed, ground.written);
+        let own = own_rules(plain(), &written, &ids, seed);
         let blocking = Arc::new(standing.blocking.clone());
+        let places = ground.places;
         let mut maker = Maker { standing, timed, places, own, blocking, made: HashMap::new() };
         let everyone = maker.policy(&Layers::of_unnamed(standing, None));
-        let devices = devices
-            .iter()
-            .zip(&standing.devices)
-            .map(|(&id, device)| (id, maker.policy(&Layers::of(standing, device))))
-            .collect();
-        PolicyTable { devices, everyone, rule_texts, blocked_ttl: standing.blocked_ttl }
+        let mut known = |device: &DevicePart| Known {
+            policy: maker.policy(&Layers::of(standing, device)),
+            names: names(device),
+            tags: device.tags.as_slice().into(),
+        };
+        let devices = devices.iter().zip(&standing.devices);
+        let devices = devices.map(|(&id, device)| (id, known(device))).collect();
+        PolicyTable { devices, everyone, rule_texts, blocked_ttl: standing.blocked_ttl, written }
     }
 
     /// Returns a device's policy; everyone's for a device the policy does not name.
     pub fn for_device(&self, device: DeviceId) -> &DevicePolicy {
-        self.devices.get(&device).unwrap_or(&self.everyone)
+        self.bound(device).policy
+    }
+
+    /// Returns what binds a device, with what conditions of rules know it by.
+    pub fn bound(&self, device: DeviceId) -> Bound<'_> {
+        match self.devices.get(&device) {
+            Some(Known { policy, names, tags }) => Bound { policy, names, tags },
+            None => Bound { policy: &self.everyone, names: &[], tags: &[] },
+        }
     }
 
     /// Returns own rules as people read them: `block example.com for TV`.
@@ -71,20 +119,39 @@ impl PolicyTable {
     }
 }
 
+/// What a table is worked out on beside the policy.
+struct Ground<'g> {
+    places: &'g Places,
+    seed: HashSeed,
+    /// Written rules as the table before had them.
+    written: &'g HashMap<Scope, Arc<WrittenRules>>,
+}
+
 fn own_rules<'r>(
-    rules: impl Iterator<Item = &'r OwnRule>,
+    plain: impl Iterator<Item = &'r OwnRule>,
+    written: &HashMap<Scope, Arc<WrittenRules>>,
     ids: &RuleIds,
     seed: HashSeed,
 ) -> HashMap<Scope, Arc<OwnRules>> {
     let mut scopes: HashMap<Scope, OwnRules> = HashMap::new();
-    for rule in rules {
+    for rule in plain {
         let hash = NameHashes::of(rule.name.as_ref(), seed).whole();
-        if let (Some(hash), Some(id)) = (hash, ids.find(rule)) {
+        if let (Some(hash), Some(id)) = (hash, ids.find(AnyRule::Plain(rule))) {
             let own = scopes.entry(rule.scope.clone()).or_default();
             own.insert(hash, rule.action, id, rule.until);
         }
     }
+    for (scope, written) in written {
+        scopes.entry(scope.clone()).or_default().write(Arc::clone(written));
+    }
     scopes.into_iter().map(|(scope, own)| (scope, Arc::new(own))).collect()
+}
+
+/// Returns what `$client` may call a device.
+fn names(device: &DevicePart) -> Box<[Box<str>]> {
+    let addresses = device.addresses.iter().map(|address| address.to_string().into());
+    let name = device.name.as_str().to_lowercase().into();
+    std::iter::once(name).chain(addresses).collect()
 }
 
 /// Lists in force by name.
@@ -190,10 +257,11 @@ mod tests {
     use crate::model::{
         Action, DeviceName, DomainName, GroupName, ListName, LogDetail, Moment, Reason, Verdict,
     };
+    use crate::policy::test_ground::{SEED, at, decide};
     use crate::policy::{DevicePart, GroupPart, LevelDifference, Part, Pause};
+    use crate::rules::Answer;
     use crate::rules::parse::Format;
 
-    const SEED: HashSeed = HashSeed([3, 5]);
     const TRACKERS: ListId = ListId(0);
     const HARMLESS: ListId = ListId(1);
     const STRICT: ListId = ListId(2);
@@ -219,7 +287,9 @@ mod tests {
 
     fn table(standing: &Standing, timed: &Timed) -> PolicyTable {
         let ids: Vec<DeviceId> = (10..).take(standing.devices.len()).map(DeviceId).collect();
-        PolicyTable::with_places(standing, timed, &ids, &places(), SEED)
+        let (places, written) = (places(), HashMap::new());
+        let ground = Ground { places: &places, seed: SEED, written: &written };
+        PolicyTable::on(&ground, standing, timed, &ids)
     }
 
     fn mask(lists: &[ListId]) -> ListMask {
@@ -229,7 +299,7 @@ mod tests {
     fn device(name: &str, groups: &[&str], part: Part) -> DevicePart {
         let groups = groups.iter().map(|g| GroupName::parse(g).expect("a group name")).collect();
         let name = DeviceName::parse(name).expect("a device name");
-        DevicePart { name, addresses: Vec::new(), groups, part }
+        DevicePart { name, addresses: Vec::new(), groups, tags: Vec::new(), part }
     }
 
     fn level(level: Level) -> Part {
@@ -246,9 +316,7 @@ mod tests {
     }
 
     fn verdict(policy: &DevicePolicy, name: &str, found: &[ListId]) -> Verdict {
-        let name = DomainName::parse(name).expect("a name");
-        let now = Moment { wall: 0, monotonic: 0 };
-        policy.decide(&NameHashes::of(name.as_ref(), SEED), mask(found), now).verdict
+        decide(policy, name, found, at(0)).verdict
     }
 
     #[test]
@@ -398,7 +466,7 @@ mod tests {
         let standing =
             Standing { blocking: BlockingMode::NxDomain, blocked_ttl: 60, ..Standing::default() };
         let table = table(&standing, &Timed::default());
-        assert_eq!(table.for_device(DeviceId(0)).blocking(), &BlockingMode::NxDomain);
+        assert_eq!(table.for_device(DeviceId(0)).blocking(Answer::Policy), &BlockingMode::NxDomain);
         assert_eq!(table.blocked_ttl(), 60);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use super::OwnText;
 use crate::diagnostic::Problems;
-use crate::model::{Action, DeviceId, DeviceName, DomainName, Level, ListName, LogDetail, Scope};
-use crate::policy::{CompanySwitch, action_word};
+use crate::model::{
+    Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, LogDetail, Scope,
+};
+use crate::policy::{CompanySwitch, Syntax, action_word};
 
 /// One change of the policy, as API and CLI ask for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +34,32 @@ pub enum Change {
         /// The name.
         name: DomainName,
     },
+    /// Makes an own rule in AdGuard or Pi-hole syntax, in policy.toml.
+    WriteRule {
+        /// Whom it binds.
+        scope: Scope,
+        /// What it says.
+        text: OwnText,
+        /// Why.
+        note: Option<String>,
+    },
+    /// Takes such a rule away.
+    UnwriteRule {
+        /// Whom it bound.
+        scope: Scope,
+        /// How it is written.
+        syntax: Syntax,
+        /// Its text.
+        text: Box<str>,
+    },
     /// Sets a level; `None` leaves it to wider scopes.
     SetLevel(Scope, Option<Level>),
     /// Switches a list; `None` leaves it to wider scopes.
     SwitchList(Scope, ListName, Option<bool>),
+    /// Subscribes a list and switches it on for a scope.
+    AddList(Scope, NewList),
+    /// Takes a list of the owner's away, with all its switches.
+    RemoveList(ListName),
     /// Bans a company or lifts a ban; `None` leaves it to wider scopes.
     SwitchCompany(Scope, String, Option<CompanySwitch>),
     /// Sets what is recorded.
@@ -47,6 +72,21 @@ pub enum Change {
     Pause(Scope, i64),
     /// Ends a pause.
     Resume(Scope),
+}
+
+/// A list to be subscribed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewList {
+    /// Its name.
+    pub name: ListName,
+    /// Where it is fetched from.
+    pub address: String,
+    /// What it is about.
+    pub kind: ListKind,
+    /// Whether everything that it names is allowed.
+    pub allowlist: bool,
+    /// Whether its plain names are meant with all below them.
+    pub cover_subdomains: bool,
 }
 
 /// Why a change was not made.
@@ -81,12 +121,20 @@ impl fmt::Display for Change {
             Change::RemoveRule { scope, action, name } => {
                 write!(out, "no longer {} {name} for {scope}", action_word(*action))
             }
+            Change::WriteRule { scope, text, .. } => write!(out, "{} for {scope}", text.text),
+            Change::UnwriteRule { scope, text, .. } => {
+                write!(out, "no longer {text} for {scope}")
+            }
             Change::SetLevel(scope, Some(level)) => write!(out, "level {level} for {scope}"),
             Change::SetLevel(scope, None) => write!(out, "no level of its own for {scope}"),
             Change::SwitchList(scope, list, on) => {
                 let word = on.map_or("as in wider scopes", |on| if on { "on" } else { "off" });
                 write!(out, "list {list} {word} for {scope}")
             }
+            Change::AddList(scope, list) => {
+                write!(out, "list {} subscribed for {scope}", list.name)
+            }
+            Change::RemoveList(list) => write!(out, "list {list} removed"),
             Change::SwitchCompany(scope, company, switch) => {
                 let word = switch.map_or("as in wider scopes", company_word);
                 write!(out, "company {company} {word} for {scope}")
@@ -108,6 +156,15 @@ pub(super) fn company_word(switch: CompanySwitch) -> &'static str {
     match switch {
         CompanySwitch::Ban => "ban",
         CompanySwitch::Lift => "lift",
+    }
+}
+
+/// Returns the word for a kind of list in the file.
+pub(super) fn kind_word(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Tracking => "tracking",
+        ListKind::EncryptedDns => "encrypted-dns",
+        ListKind::Ban | ListKind::Other => "other",
     }
 }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
-use super::{Held, entries, entry_mut, scope, scope_mut};
-use crate::model::{Action, DeviceName, DomainName, Prefix, Scope};
-use crate::policy::{OwnRule, action_word};
+use super::{Held, NewList, entries, entry_mut, kind_word, scope, scope_mut};
+use crate::model::{Action, DeviceName, DomainName, ListName, Prefix, Scope};
+use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
 /// Why an edit cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,19 +82,57 @@ impl PolicyText {
         self.remove_entries("rule", |entry| entry.text("device") == Some(name.as_str()))
     }
 
+    /// Adds a list.
+    pub fn add_list(&mut self, list: &NewList) -> Result<(), EditError> {
+        let mut keys: Vec<(&str, Value)> = vec![
+            ("name", list.name.as_str().into()),
+            ("address", list.address.as_str().into()),
+            ("kind", kind_word(list.kind).into()),
+        ];
+        let flags = [("allowlist", list.allowlist), ("cover_subdomains", list.cover_subdomains)];
+        let set = flags.into_iter().filter(|(_, on)| *on);
+        keys.extend(set.map(|(flag, on)| (flag, Value::from(on))));
+        self.append("list", &keys)
+    }
+
+    /// Removes a list's entry.
+    pub fn remove_list(&mut self, name: &ListName) -> Result<(), EditError> {
+        self.remove_entries("list", |entry| entry.text("name") == Some(name.as_str()))
+    }
+
     /// Adds a rule without an end.
     pub fn add_rule(&mut self, rule: &OwnRule) -> Result<(), EditError> {
         let mut keys: Vec<(&str, Value)> = vec![
             ("action", action_word(rule.action).into()),
             ("name", rule.name.to_string().into()),
         ];
-        match &rule.scope {
-            Scope::Device(name) => keys.push(("device", name.as_str().into())),
-            Scope::Group(name) => keys.push(("group", name.as_str().into())),
-            Scope::Everyone => {}
-        }
-        keys.extend(rule.note.as_deref().map(|note| ("note", note.into())));
+        keys.extend(about(&rule.scope, rule.note.as_deref()));
         self.append("rule", &keys)
+    }
+
+    /// Adds a rule in AdGuard or Pi-hole syntax without an end.
+    pub fn write_rule(&mut self, rule: &WrittenRule) -> Result<(), EditError> {
+        let (key, action) = written_as(rule.syntax);
+        let action = action.map(|action| ("action", action_word(action).into()));
+        let mut keys: Vec<(&str, Value)> = action.into_iter().collect();
+        keys.push((key, (&*rule.text).into()));
+        keys.extend(about(&rule.scope, rule.note.as_deref()));
+        self.append("rule", &keys)
+    }
+
+    /// Removes a rule in AdGuard or Pi-hole syntax, if it is there.
+    pub fn unwrite_rule(
+        &mut self,
+        scope: &Scope,
+        syntax: Syntax,
+        text: &str,
+    ) -> Result<(), EditError> {
+        let (key, action) = written_as(syntax);
+        self.remove_entries("rule", |entry| {
+            entry.text(key).is_some_and(|written| is_text(syntax, written, text))
+                && entry.text("action") == action.map(action_word)
+                && binds(entry, scope)
+        })
     }
 
     /// Removes a rule, if it is there.
@@ -104,17 +142,11 @@ impl PolicyText {
         action: Action,
         name: &DomainName,
     ) -> Result<(), EditError> {
-        let (device, group) = match scope {
-            Scope::Device(device) => (Some(device.as_str()), None),
-            Scope::Group(group) => (None, Some(group.as_str())),
-            Scope::Everyone => (None, None),
-        };
         self.remove_entries("rule", |entry| {
             let written = entry.text("name").and_then(|text| DomainName::parse(text).ok());
             written.as_ref() == Some(name)
                 && entry.text("action") == Some(action_word(action))
-                && entry.text("device") == device
-                && entry.text("group") == group
+                && binds(entry, scope)
         })
     }
 
@@ -283,6 +315,42 @@ impl PolicyText {
         let rest = self.text.get(range.end..).unwrap_or("");
         let end = rest.find('\n').map_or(self.text.len(), |at| range.end + at + 1);
         start..end
+    }
+}
+
+/// Returns the keys by which a rule says whom it binds, and why.
+fn about(scope: &Scope, note: Option<&str>) -> Vec<(&'static str, Value)> {
+    let scope = match scope {
+        Scope::Device(name) => Some(("device", name.as_str().into())),
+        Scope::Group(name) => Some(("group", name.as_str().into())),
+        Scope::Everyone => None,
+    };
+    scope.into_iter().chain(note.map(|note| ("note", note.into()))).collect()
+}
+
+/// Returns whether an entry is a rule for this scope.
+fn binds(entry: Held<'_>, scope: &Scope) -> bool {
+    let (device, group) = match scope {
+        Scope::Device(device) => (Some(device.as_str()), None),
+        Scope::Group(group) => (None, Some(group.as_str())),
+        Scope::Everyone => (None, None),
+    };
+    entry.text("device") == device && entry.text("group") == group
+}
+
+/// Returns the key under which a syntax stands, and its action.
+fn written_as(syntax: Syntax) -> (&'static str, Option<Action>) {
+    match syntax {
+        Syntax::Adguard => ("adguard", None),
+        Syntax::Regex(action) => ("regex", Some(action)),
+        Syntax::Exact(action) => ("exact", Some(action)),
+    }
+}
+
+fn is_text(syntax: Syntax, written: &str, text: &str) -> bool {
+    match syntax {
+        Syntax::Exact(_) => DomainName::parse(written).is_ok_and(|name| name.to_string() == text),
+        Syntax::Adguard | Syntax::Regex(_) => written == text,
     }
 }
 

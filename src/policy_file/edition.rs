@@ -28,12 +28,12 @@ pub(super) struct Draft {
 /// Reads a text and loads lists and zones anew; `file` is its name for people.
 pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Problems> {
     let place = |header: &str, message: String| at_header(file, text, header, message);
-    let load = |files: &[_]| parts.lists.load(files).map_err(|error| place("[[list]]", error));
-    // What may be named is known only by the catalogue, which comes with the lists.
-    let shipped = load(&[])?;
-    let known = Known::of(&shipped.catalogue);
+    let found = parts.lists.catalogue();
+    let known = Known::of(&found.catalogue);
     let standing = read(file, text, &known)?;
-    let loaded = if standing.lists.is_empty() { shipped } else { load(&standing.lists)? };
+    let now = parts.clock.now().unix_seconds();
+    let loaded = parts.lists.load(&found, &standing.lists, now);
+    let loaded = loaded.map_err(|error| place("[[list]]", error))?;
     let zones = zones(&parts.folder, &standing.local).map_err(|error| place("[[zone]]", error))?;
     Ok(Draft {
         text: text.into(),
@@ -42,6 +42,15 @@ pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Probl
         loaded: Arc::new(loaded),
         zones: Arc::new(zones),
     })
+}
+
+/// Returns a draft with its lists as they are now.
+pub(super) fn with_fresh_lists(parts: &Parts, draft: &Draft) -> Result<Draft, String> {
+    let found = parts.lists.catalogue();
+    let now = parts.clock.now().unix_seconds();
+    let loaded = parts.lists.load(&found, &draft.standing.lists, now)?;
+    let known = Arc::new(Known::of(&found.catalogue));
+    Ok(Draft { known, loaded: Arc::new(loaded), ..draft.clone() })
 }
 
 /// Builds the zones; zone files lie below `folder`, links followed.
@@ -88,19 +97,28 @@ pub(super) fn named_devices(standing: &Standing) -> Vec<NamedDevice> {
     standing.devices.iter().map(named).collect()
 }
 
-/// Puts an edition together; `ids` are the numbers of the policy's devices.
+/// Who is meant by a policy.
+#[derive(Clone, Copy)]
+pub(super) struct People<'p> {
+    /// The numbers of the policy's devices.
+    pub ids: &'p [DeviceId],
+    /// All devices, named or not.
+    pub seen: &'p [Device],
+}
+
+/// Puts an edition together, of its number and that of its lists; `previous` is the one before.
 pub(super) fn assemble(
     draft: &Draft,
     timed: &Timed,
-    ids: &[DeviceId],
-    seen: &[Device],
-    numbers: (u32, u32),
+    people: People<'_>,
+    (edition, generation): (u32, u32),
+    previous: Option<&InForce>,
 ) -> InForce {
-    let (standing, ids) = with_unnamed(&draft.standing, timed, ids, seen);
+    let (standing, ids) = with_unnamed(&draft.standing, timed, people);
     let ruleset = Arc::clone(&draft.loaded.ruleset);
     let catalogue = Arc::clone(&draft.loaded.catalogue);
-    let policies = PolicyTable::compile(&standing, timed, &ids, &ruleset);
-    let (edition, generation) = numbers;
+    let before = previous.map(|previous| &previous.policies);
+    let policies = PolicyTable::compile(&standing, timed, &ids, &ruleset, before);
     let legend = Arc::new(legend(edition, ruleset.lists(), &catalogue, &policies));
     let zones = Arc::clone(&draft.zones);
     InForce { edition, generation, ruleset, catalogue, policies, zones, legend }
@@ -110,8 +128,7 @@ pub(super) fn assemble(
 fn with_unnamed<'s>(
     standing: &'s Standing,
     timed: &Timed,
-    ids: &[DeviceId],
-    seen: &[Device],
+    People { ids, seen }: People<'_>,
 ) -> (Cow<'s, Standing>, Vec<DeviceId>) {
     let mut standing = Cow::Borrowed(standing);
     let mut ids = ids.to_vec();
@@ -124,7 +141,8 @@ fn with_unnamed<'s>(
             continue;
         };
         let (name, part) = (name.clone(), Part::default());
-        let entry = DevicePart { name, addresses: Vec::new(), groups: Vec::new(), part };
+        let (addresses, groups, tags) = Default::default();
+        let entry = DevicePart { name, addresses, groups, tags, part };
         standing.to_mut().devices.push(entry);
         ids.push(device.id);
     }

@@ -1,35 +1,18 @@
-//! The check of lists, rules, names of ours, and of how blocked queries are answered.
+//! The check of names of ours, and of how blocked queries are answered.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use super::{Any, BlockingForm, Checker, ListForm, LocalForm, RuleForm, Text, ZoneForm, names_of};
-use crate::lists::FileList;
-use crate::model::{Action, DeviceName, DomainName, GroupName, ListKind, ListName, Scope};
-use crate::policy::{OwnRule, Standing};
-use crate::rules::parse::Format;
+use super::{BlockingForm, Checker, LocalForm, Text, ZoneForm};
+use crate::model::DomainName;
+use crate::policy::Standing;
 use crate::sinkhole::BlockingMode;
 use crate::zones::{LocalName, LocalNames};
 
 /// Longest time a blocked answer may be kept: a day.
 const LONGEST_TTL: u32 = 86_400;
-
-/// Most characters of a note.
-const LONGEST_NOTE: usize = 1_000;
-
-const ACTIONS: [(&str, Action); 2] = [("allow", Action::Allow), ("block", Action::Block)];
-
-const KINDS: [(&str, ListKind); 3] = [
-    ("tracking", ListKind::Tracking),
-    ("encrypted-dns", ListKind::EncryptedDns),
-    ("other", ListKind::Other),
-];
-
-const FORMATS: [(&str, Format); 3] =
-    [("auto", Format::Auto), ("hosts", Format::Hosts), ("domains", Format::Domains)];
 
 #[derive(Clone, Copy)]
 enum Mode {
@@ -37,68 +20,22 @@ enum Mode {
     NxDomain,
     NoData,
     Refused,
+    Drop,
     Addresses,
 }
 
-const MODES: [(&str, Mode); 5] = [
+const MODES: [(&str, Mode); 6] = [
     ("null", Mode::Null),
     ("nxdomain", Mode::NxDomain),
     ("nodata", Mode::NoData),
     ("refused", Mode::Refused),
+    ("drop", Mode::Drop),
     ("addresses", Mode::Addresses),
 ];
 
-/// Checks a note: short, without control characters.
-pub(super) fn check_note(note: &str) -> Result<String, String> {
-    if note.chars().count() > LONGEST_NOTE || note.chars().any(char::is_control) {
-        return Err(format!(
-            "a note has at most {LONGEST_NOTE} characters, without line breaks or other control \
-             characters"
-        ));
-    }
-    Ok(note.trim().to_string())
-}
-
 impl<'t> Checker<'t, '_> {
-    /// Reads the owner's lists; their names may be switched from then on.
-    pub(super) fn file_lists(&mut self, root: &DeTable<'t>) -> Vec<FileList> {
-        let forms: Vec<(_, ListForm)> = self.reader.array(root, "list");
-        let shipped = self.known.lists.iter().map(|(name, _)| name.to_string());
-        let shipped: Vec<String> = shipped.collect();
-        self.lists.extend(names_of(root, "list"));
-        let mut lists = Vec::new();
-        for (_, form) in forms {
-            let file = self.path_below(&form.file, "the folder for lists");
-            let kind = self.choice(form.kind.as_ref(), "kind of list", &KINDS, ListKind::Tracking);
-            let format = self.choice(form.format.as_ref(), "format", &FORMATS, Format::Auto);
-            let name = self.parsed(&form.name, ListName::parse);
-            let Some(name) = name.filter(|name| self.is_own_list(name, &form.name, &shipped))
-            else {
-                continue;
-            };
-            let cover_subdomains = form.cover_subdomains;
-            let once = self.once(&format!("list {name}"), form.name.span());
-            if let Some(file) = file.filter(|_| once) {
-                lists.push(FileList { name, file, kind, format, cover_subdomains });
-            }
-        }
-        lists
-    }
-
-    fn is_own_list(&mut self, name: &ListName, text: &Text, shipped: &[String]) -> bool {
-        let taken = shipped.iter().any(|shipped| shipped == name.as_str());
-        let reserved = name.as_str().starts_with("ban-");
-        if taken {
-            let message = format!("`{name}` is a list that ships with deadpixel");
-            self.problem(text.span(), &message, Some("choose another name"));
-        } else if reserved {
-            let message = "names that begin with `ban-` are kept for company bans";
-            self.problem(text.span(), message, Some("choose another name"));
-        }
-        !taken && !reserved
-    }
-
-    fn choice<T: Copy>(
+    /// Reads one word of a few, if there is one.
+    pub(super) fn choice<T: Copy>(
         &mut self,
         text: Option<&Text>,
         what: &str,
@@ -107,83 +44,6 @@ impl<'t> Checker<'t, '_> {
     ) -> T {
         let chosen = text.and_then(|text| self.word(text.get_ref(), text.span(), what, words));
         chosen.unwrap_or(otherwise)
-    }
-
-    pub(super) fn rules(&mut self, root: &DeTable<'t>) -> Vec<OwnRule> {
-        let forms: Vec<(_, RuleForm)> = self.reader.array(root, "rule");
-        let devices = names_of(root, "device");
-        let groups = names_of(root, "group");
-        let mut rules = Vec::new();
-        for (span, form) in forms {
-            let action = self.word(form.action.get_ref(), form.action.span(), "action", &ACTIONS);
-            let name = self.rule_name(&form.name);
-            let scope = self.rule_scope(&form, &devices, &groups);
-            let until = form.until.as_ref().and_then(|until| self.time(until));
-            let note = form.note.as_ref().and_then(|note| self.parsed(note, check_note));
-            let (Some(action), Some(name), Some(scope)) = (action, name, scope) else { continue };
-            let rule = OwnRule { scope, action, name, until, note };
-            if self.once(&format!("rule {}", rule.text()), span) {
-                rules.push(rule);
-            }
-        }
-        rules
-    }
-
-    fn rule_name(&mut self, text: &Text) -> Option<DomainName> {
-        let written = text.get_ref().trim();
-        if written == "." || written == "*" {
-            let message = "a rule cannot stand for every name";
-            let help = "write level = \"off\" to let all through, or name a domain";
-            self.problem(text.span(), message, Some(help));
-            return None;
-        }
-        if let Some(name) = written.strip_prefix("*.") {
-            let message = "a rule covers a name and all below it, so it has no `*.`";
-            self.problem(text.span(), message, Some(&format!("write name = \"{name}\"")));
-            return None;
-        }
-        self.domain(text)
-    }
-
-    fn rule_scope(
-        &mut self,
-        form: &RuleForm,
-        devices: &BTreeSet<String>,
-        groups: &BTreeSet<String>,
-    ) -> Option<Scope> {
-        match (&form.device, &form.group) {
-            (None, None) => Some(Scope::Everyone),
-            (Some(device), None) => {
-                let name = device.get_ref().trim();
-                let exists = self.exists("device", name, device.span(), devices);
-                DeviceName::parse(name).ok().filter(|_| exists).map(Scope::Device)
-            }
-            (None, Some(group)) => {
-                let name = group.get_ref().trim();
-                let exists = self.exists("group", name, group.span(), groups);
-                GroupName::parse(name).ok().filter(|_| exists).map(Scope::Group)
-            }
-            (Some(_), Some(group)) => {
-                let message = "a rule binds a device, a group or (with neither) everyone";
-                self.problem(group.span(), message, Some("take `device` or `group` away"));
-                None
-            }
-        }
-    }
-
-    /// Reads a time: seconds since 1970.
-    fn time(&mut self, value: &Any) -> Option<i64> {
-        let text = match value.get_ref() {
-            toml::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let time = text.parse::<jiff::Timestamp>();
-        if time.is_err() {
-            let message = format!("`{text}` is no time with its offset from UTC");
-            let help = "write until = 2026-12-01T18:00:00+01:00";
-            self.problem(value.span(), &message, Some(help));
-        }
-        time.ok().map(jiff::Timestamp::as_second)
     }
 
     pub(super) fn blocking(&mut self, root: &DeTable<'t>) -> (BlockingMode, u32) {
@@ -200,11 +60,11 @@ impl<'t> Checker<'t, '_> {
                 let help = "write addresses = [\"192.168.1.2\", \"fd00::2\"]";
                 self.problem(span, "mode \"addresses\" needs addresses", Some(help));
             }
-            (Mode::Null | Mode::NxDomain | Mode::NoData | Mode::Refused, Some(span), _) => {
+            (Mode::Addresses, ..) | (_, None, _) => {}
+            (_, Some(span), _) => {
                 let help = "write mode = \"addresses\"";
                 self.problem(span, "addresses count only in mode \"addresses\"", Some(help));
             }
-            _ => {}
         }
         (blocking_mode(mode, &addresses), self.ttl(&form))
     }
@@ -269,6 +129,7 @@ fn blocking_mode(mode: Mode, addresses: &[IpAddr]) -> BlockingMode {
         Mode::NxDomain => BlockingMode::NxDomain,
         Mode::NoData => BlockingMode::NoData,
         Mode::Refused => BlockingMode::Refused,
+        Mode::Drop => BlockingMode::Drop,
         Mode::Addresses => {
             let v4 = addresses.iter().filter_map(|a| match a {
                 IpAddr::V4(v4) => Some(*v4),

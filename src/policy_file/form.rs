@@ -59,6 +59,8 @@ pub(super) struct DeviceForm {
     pub addresses: Spanned<Vec<Text>>,
     #[serde(default)]
     pub groups: Vec<Text>,
+    #[serde(default)]
+    pub tags: Vec<Text>,
     pub level: Option<Text>,
     #[serde(default)]
     pub lists: BTreeMap<Text, Any>,
@@ -71,8 +73,11 @@ pub(super) struct DeviceForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleForm {
-    pub action: Text,
-    pub name: Text,
+    pub action: Option<Text>,
+    pub name: Option<Text>,
+    pub adguard: Option<Text>,
+    pub regex: Option<Text>,
+    pub exact: Option<Text>,
     pub device: Option<Text>,
     pub group: Option<Text>,
     pub note: Option<Text>,
@@ -84,11 +89,24 @@ pub(super) struct RuleForm {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListForm {
     pub name: Text,
-    pub file: Text,
+    pub file: Option<Text>,
+    pub address: Option<Text>,
+    pub local: Option<Spanned<bool>>,
+    pub every: Option<Text>,
     pub kind: Option<Text>,
     pub format: Option<Text>,
     #[serde(default)]
     pub cover_subdomains: bool,
+    #[serde(default)]
+    pub strip_browser_modifiers: bool,
+    #[serde(default)]
+    pub trusted: bool,
+    #[serde(default)]
+    pub allowlist: bool,
+    #[serde(default)]
+    pub wide: bool,
+    pub zone: Option<Text>,
+    pub categories: Option<Spanned<Vec<Text>>>,
 }
 
 /// `[[local]]`.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::{
-    Change, ChangeError, Disk, Draft, Ground, Parts, Reloaded, Revision, Revisions, StartError,
-    TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices, plan, read,
-    revision_of, zones,
+    Change, ChangeError, Disk, Draft, Ground, Parts, People, Reloaded, Revision, Revisions,
+    StartError, TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices,
+    plan, read, revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;
@@ -16,6 +16,9 @@ use crate::storage::StorageError;
 
 /// What the first start writes.
 pub(super) const FIRST_POLICY: &str = include_str!("first_policy.toml");
+
+/// How often lists are loaded while the policy may still change.
+const UNHURRIED: usize = 3;
 
 /// Keeps one policy file.
 pub(super) struct Keeper {
@@ -67,7 +70,8 @@ impl Keeper {
         let ids = parts.devices.configure(&named_devices(&draft.standing), now);
         let revision = revision_of(&text);
         let (edition, generation) = (1, 1);
-        let first = assemble(&draft, &timed, &ids, &parts.devices.list(), (edition, generation));
+        let people = People { ids: &ids, seen: &parts.devices.list() };
+        let first = assemble(&draft, &timed, people, (edition, generation), None);
         (parts.announce)(Arc::clone(&first.legend));
         let live = LivePolicy::new(first);
         let current =
@@ -96,6 +100,28 @@ impl Keeper {
     pub fn reload(&self, everything: bool, actor: &str) -> Result<Reloaded, Problems> {
         let _turn = self.take_turn();
         self.follow_disk(everything, actor)
+    }
+
+    /// Loads lists anew; changes of the policy wait only if they come between again and again.
+    pub fn refresh_lists(&self) -> Result<(), String> {
+        for _ in 0..UNHURRIED {
+            let before = self.current();
+            let draft = with_fresh_lists(&self.parts, &before.draft)?;
+            let _turn = self.take_turn();
+            let now = self.current();
+            let same = Arc::ptr_eq(&now.draft.loaded, &before.draft.loaded);
+            if same && now.draft.text == before.draft.text {
+                return self.put_fresh(draft);
+            }
+        }
+        let _turn = self.take_turn();
+        self.put_fresh(with_fresh_lists(&self.parts, &self.current().draft)?)
+    }
+
+    fn put_fresh(&self, draft: Draft) -> Result<(), String> {
+        let occasion =
+            Occasion { actor: "daemon", reason: "lists were updated", fresh_lists: true };
+        self.put(draft, &occasion).map_err(|error| error.to_string())
     }
 
     pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {
@@ -131,7 +157,8 @@ impl Keeper {
             steps => self.timed.apply(steps, now, actor),
         };
         let reason = change.to_string();
-        self.put(draft, &Occasion { actor, reason: &reason, fresh_lists: false })
+        let fresh_lists = !Arc::ptr_eq(&draft.loaded, &current.draft.loaded);
+        self.put(draft, &Occasion { actor, reason: &reason, fresh_lists })
             .and(kept)
             .map_err(|error| ChangeError::Storage(error.to_string()))
     }
@@ -207,16 +234,21 @@ impl Keeper {
     /// Writes a text that a change has made of the one in force.
     fn write(&self, current: &Current, text: String) -> Result<Draft, ChangeError> {
         let file = self.disk.name();
-        let standing = read(&file, &text, &current.draft.known)
-            .map_err(|problems| ChangeError::Invalid(problems.to_string()))?;
+        let invalid = |problems: Problems| ChangeError::Invalid(problems.to_string());
+        let standing = read(&file, &text, &current.draft.known).map_err(invalid)?;
+        let draft = if standing.lists == current.draft.standing.lists {
+            Draft { text, standing: Arc::new(standing), ..current.draft.clone() }
+        } else {
+            load(&self.parts, &file, &text).map_err(invalid)?
+        };
         let there = self.disk.read().map_err(ChangeError::Broken)?;
         let based_on = there.is_some().then_some(current.revision.as_str());
-        self.disk.replace(based_on, &text).map_err(|error| match error {
+        self.disk.replace(based_on, &draft.text).map_err(|error| match error {
             WriteError::ReadOnly(why) => ChangeError::ReadOnly(why),
             WriteError::Conflict => ChangeError::Conflict,
             WriteError::Failed(why) => ChangeError::Storage(why),
         })?;
-        Ok(Draft { text, standing: Arc::new(standing), ..current.draft.clone() })
+        Ok(draft)
     }
 
     /// Puts a draft in force, with pauses and timed rules as they are in `state.db` now.
@@ -232,8 +264,9 @@ impl Keeper {
         };
         let edition = old.edition.wrapping_add(1);
         let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
-        let next =
-            assemble(&draft, &timed, &ids, &self.parts.devices.list(), (edition, generation));
+        let people = People { ids: &ids, seen: &self.parts.devices.list() };
+        let live = self.live.load();
+        let next = assemble(&draft, &timed, people, (edition, generation), Some(&live));
         let revision = revision_of(&draft.text);
         // What a pause puts in force says nothing of the file.
         let unread = old.unread.clone().filter(|_| revision == old.revision);

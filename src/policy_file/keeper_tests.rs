@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::tests::{device, list, name};
 use super::*;
 use crate::lists;
-use crate::model::{Action, HashSeed, Level, NameHashes, Reason, Scope, Verdict};
+use crate::model::{Action, HashSeed, Level, Reason, RecordType, Scope, Verdict};
 use crate::policy::{CompanySwitch, Decision};
+use crate::rules::Asking;
 use crate::storage::STATE_MIGRATIONS;
 
 const SEED: HashSeed = HashSeed([1, 2]);
@@ -61,7 +62,7 @@ impl House {
         let clock = self.clock.clone();
         let devices = Devices::open(Arc::clone(&state), clock.clone())?;
         let folder: PathBuf = self.folder.path().into();
-        let lists = Lists::new(&lists::Settings::default(), folder.clone(), SEED);
+        let lists = Lists::open(&lists::Settings::default(), &folder, Arc::clone(&state), SEED)?;
         let (told, legends) = mpsc::channel();
         let announce = Box::new(move |legend| {
             let _ = told.send(legend);
@@ -100,9 +101,10 @@ impl Running {
         let binding = binding.unwrap_or_else(|| self.devices.admit(client, now));
         let force = self.live.load();
         let name = name(text);
-        let hashes = NameHashes::of(name.as_ref(), force.ruleset.seed());
-        let found = force.ruleset.find(name.as_ref(), &hashes).lists();
-        force.policies.for_device(binding.device).decide(&hashes, found, now)
+        let bound = force.policies.bound(binding.device);
+        let asker = bound.asker(client);
+        let asking = Asking { name: name.as_ref(), query_type: RecordType::A, asker };
+        force.judge(bound.policy, asking, &force.hashes(name.as_ref()), now).0
     }
 
     fn blocks(&self, client: &str, text: &str) -> bool {
@@ -158,9 +160,11 @@ fn at_basic_the_reason_is_a_list_with_a_name() {
     assert_eq!(legend.list(place), None);
     let hit = force.catalogue.rows().find_map(|(row, _)| match row {
         crate::catalogue::RowName::Domain(name) => {
-            let hashes = NameHashes::of(name.as_ref(), SEED);
-            let found = force.ruleset.find(name.as_ref(), &hashes).lists();
-            found.contains(place).then(|| policy.decide(&hashes, found, running.clock.now()))
+            let asker = force.policies.bound(crate::model::DeviceId(0)).asker([0; 4].into());
+            let asking = Asking { name: name.as_ref(), query_type: RecordType::A, asker };
+            let hashes = force.hashes(name.as_ref());
+            let (decision, found) = force.judge(policy, asking, &hashes, running.clock.now());
+            found.contains(place).then_some(decision)
         }
         crate::catalogue::RowName::Pattern(_) => None,
     });

@@ -19,32 +19,39 @@ mod edition;
 mod entries;
 mod form;
 mod keeper;
+mod list_entries;
+mod list_plan;
+mod own_syntax;
 mod plan;
 mod revisions;
+mod rules;
 mod text;
 mod timed;
 mod tree;
 mod watch;
 
-pub use change::{Change, ChangeError};
+pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
+pub use own_syntax::OwnText;
 pub use revisions::Revision;
 pub use text::read;
 pub use watch::Watching;
 
-use change::{company_word, log_word};
+use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
-use edition::{Draft, assemble, at_header, list_notices, load, named_devices, zones};
-use entries::check_note;
+use edition::{
+    Draft, People, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
+};
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
 };
 use keeper::Keeper;
-use plan::{Ground, plan};
+use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
+use rules::check_note;
 use timed::{TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};
 
@@ -103,6 +110,11 @@ impl PolicyFile {
     /// Reads file and lists again and puts them in force; a bad file changes nothing.
     pub fn reload(&self) -> Result<Reloaded, Problems> {
         self.0.reload(true, "reload")
+    }
+
+    /// Loads lists anew for the policy in force, and puts them in force; policy.toml is not read.
+    pub fn refresh_lists(&self) -> Result<(), String> {
+        self.0.refresh_lists()
     }
 
     /// Makes a change, for `actor` (`cli root`, `api`), and puts it in force before it returns.

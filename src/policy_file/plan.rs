@@ -3,15 +3,15 @@
 use toml_edit::Value;
 
 use super::{
-    Change, ChangeError, EditError, Known, PolicyText, TimedStep, check_note, company_word,
-    log_word,
+    Change, ChangeError, EditError, Known, OwnText, PolicyText, TimedStep, check_note,
+    company_word, log_word,
 };
 use crate::devices::Device;
 use crate::diagnostic::nearest;
 use crate::model::{
     Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Prefix, Scope,
 };
-use crate::policy::{CompanySwitch, OwnRule, Pause, Standing, Timed};
+use crate::policy::{CompanySwitch, OwnRule, Pause, Standing, Syntax, Timed, WrittenRule};
 
 /// What a change is worked out on.
 pub struct Ground<'g> {
@@ -49,9 +49,10 @@ pub fn plan(change: &Change, ground: &Ground<'_>) -> Result<Plan, ChangeError> {
     Ok(Plan { text, steps: planner.steps })
 }
 
-struct Planner<'g> {
-    ground: &'g Ground<'g>,
-    text: PolicyText,
+/// A change being worked out.
+pub struct Planner<'g> {
+    pub(super) ground: &'g Ground<'g>,
+    pub(super) text: PolicyText,
     steps: Vec<TimedStep>,
 }
 
@@ -63,6 +64,10 @@ impl<'g> Planner<'g> {
                 self.add_rule(OwnRule { scope, action: *action, name, until: *until, note })
             }
             Change::RemoveRule { scope, action, name } => self.remove_rule(scope, *action, name),
+            Change::WriteRule { scope, text, note } => {
+                self.write_rule(scope, text, note.as_deref())
+            }
+            Change::UnwriteRule { scope, syntax, text } => self.unwrite_rule(scope, *syntax, text),
             Change::SetLevel(scope, level) => {
                 self.set(scope, None, "level", level.map(|level| Level::as_str(level).into()))
             }
@@ -70,6 +75,8 @@ impl<'g> Planner<'g> {
                 self.set(scope, None, "log", detail.map(|detail| log_word(detail).into()))
             }
             Change::SwitchList(scope, list, on) => self.switch_list(scope, list, *on),
+            Change::AddList(scope, list) => self.add_list(scope, list),
+            Change::RemoveList(list) => self.remove_list(list),
             Change::SwitchCompany(scope, slug, switch) => self.switch_company(scope, slug, *switch),
             Change::RenameDevice(device, name) => self.rename(*device, name),
             Change::ForgetDevice(device) => self.forget(*device),
@@ -139,6 +146,41 @@ impl<'g> Planner<'g> {
         }
         self.drop_timed(scope, action, name);
         Ok(())
+    }
+
+    /// Writes a rule into the file; it takes the place of the same one with another note.
+    fn write_rule(
+        &mut self,
+        scope: &Scope,
+        what: &OwnText,
+        note: Option<&str>,
+    ) -> Result<(), ChangeError> {
+        let note = note.map(check_note).transpose().map_err(ChangeError::Invalid)?;
+        let note = note.filter(|note| !note.is_empty());
+        self.entry(scope)?;
+        let OwnText { syntax, text, rules } = what.clone();
+        let rule = WrittenRule { scope: scope.clone(), syntax, text, rules, until: None, note };
+        if !self.ground.standing.written.contains(&rule) {
+            self.text.unwrite_rule(scope, syntax, &rule.text)?;
+            self.text.write_rule(&rule)?;
+        }
+        Ok(())
+    }
+
+    fn unwrite_rule(
+        &mut self,
+        scope: &Scope,
+        syntax: Syntax,
+        text: &str,
+    ) -> Result<(), ChangeError> {
+        let mut written = self.ground.standing.written.iter();
+        let same = |rule: &WrittenRule| {
+            rule.scope == *scope && rule.syntax == syntax && *rule.text == *text
+        };
+        if !written.any(same) {
+            return Err(ChangeError::NotFound(format!("there is no rule `{text}` for {scope}")));
+        }
+        Ok(self.text.unwrite_rule(scope, syntax, text)?)
     }
 
     fn switch_list(
@@ -239,7 +281,7 @@ impl<'g> Planner<'g> {
     }
 
     /// Sets a key of a scope's entry; to take one away no entry is made.
-    fn set(
+    pub(super) fn set(
         &mut self,
         scope: &Scope,
         table: Option<&str>,
@@ -331,7 +373,8 @@ fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
     Ok(vec![address])
 }
 
-fn unknown(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> ChangeError {
+/// Returns that a name is not known, with the one that is most like it.
+pub fn unknown(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> ChangeError {
     let help = nearest(name, known).map(|help| format!("; {help}")).unwrap_or_default();
     ChangeError::NotFound(format!("there is no {what} `{name}`{help}"))
 }
@@ -571,5 +614,30 @@ mod tests {
         let resume = |timed| planned_with(HOUSE, &timed, &Change::Resume(tv()));
         assert_eq!(resume(pause(NOW + 1)).expect("planned").steps, [TimedStep::Resume(tv())]);
         assert!(matches!(resume(pause(NOW)), Err(ChangeError::NotFound(_))));
+    }
+
+    #[test]
+    fn a_written_rule_comes_once_and_goes_by_its_text() {
+        let syntax = Syntax::Exact(Action::Block);
+        let text = OwnText::read(syntax, "only.example").expect("a rule");
+        let add = |note: Option<&str>| Change::WriteRule {
+            scope: phone(),
+            text: text.clone(),
+            note: note.map(String::from),
+        };
+        let plan = planned(&add(Some("exam week"))).expect("planned");
+        let rules = standing(&plan).written;
+        assert_eq!((rules.len(), rules[0].note.as_deref()), (1, Some("exam week")));
+        assert_eq!((rules[0].scope.clone(), &*rules[0].text), (phone(), "only.example"));
+        let file = plan.text.expect("a text");
+        let again = planned_with(&file, &Timed::default(), &add(Some("exam week")));
+        assert_eq!(again.expect("planned").text, None);
+        let other_note = planned_with(&file, &Timed::default(), &add(None)).expect("planned");
+        assert_eq!(standing(&other_note).written.len(), 1);
+        let remove = |text: &str| Change::UnwriteRule { scope: phone(), syntax, text: text.into() };
+        let gone = planned_with(&file, &Timed::default(), &remove("only.example"));
+        assert!(standing(&gone.expect("planned")).written.is_empty());
+        let missing = planned_with(&file, &Timed::default(), &remove("other.example"));
+        assert!(matches!(missing, Err(ChangeError::NotFound(_))), "{missing:?}");
     }
 }

@@ -203,7 +203,7 @@ mod reading {
         };
         let all = checked(&first.lines().map(example).collect::<String>());
         assert_eq!((all.devices.len(), all.groups.len(), all.rules.len()), (1, 1, 1));
-        assert_eq!((all.lists.len(), all.local.names.len(), all.local.zone_files.len()), (1, 2, 1));
+        assert_eq!((all.lists.len(), all.local.names.len(), all.local.zone_files.len()), (2, 2, 1));
         assert_eq!((all.everyone.lists.len(), all.levels.len()), (1, 1));
     }
 
@@ -326,12 +326,72 @@ file = "../z"
                 "21: a note has at most 1000 characters, without line breaks or other control characters",
                 "22: `2030-01-01T00:00:00` is no time with its offset from UTC / write until = 2026-12-01T18:00:00+01:00",
                 "26: rule block x.com for everyone stands in line 23 already",
-                "29: missing key `action`",
+                "29: missing key `action` / write action = \"block\" or \"allow\"",
                 "32: `a.lan` needs either addresses or an alias / write addresses = [\"192.168.1.9\"] or alias = \"nas.lan\"",
                 "35: `1.2.3` is no address; write 192.168.1.9 or fd00::9",
                 "38: `../z` does not lie in the data folder / write a path relative to that folder, without `..`",
             ]
         );
+    }
+
+    #[test]
+    fn a_rule_has_one_form_and_each_is_checked() {
+        let text = r#"
+[[rule]]
+action = "block"
+name = "x.com"
+exact = "x.com"
+[[rule]]
+action = "block"
+[[rule]]
+action = "allow"
+adguard = "||x.com^"
+[[rule]]
+exact = "x.com"
+[[rule]]
+action = "block"
+exact = "a..b"
+[[rule]]
+action = "deny"
+exact = "x.com"
+[[device]]
+name = "TV"
+addresses = ["10.0.0.1"]
+tags = ["user_child", "Kids"]
+"#;
+        let found = problems(text);
+        let told = [
+            "2: a rule has one of the keys `name`, `exact`, `regex` and `adguard` / write name",
+            "6: a rule has one of the keys",
+            "9: a rule in AdGuard's syntax says itself whether it allows / take `action` away",
+            "11: missing key `action`",
+            "15: `a..b` is no name",
+            "17: `deny` is no action; write allow or block",
+            "22: `Kids` is no tag; write 1 to 64 of a-z, 0-9 and _",
+        ];
+        for words in told {
+            assert!(found.iter().any(|problem| problem.starts_with(words)), "{words}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn written_rules_are_read_with_scope_and_text_and_bounded() {
+        let one = "[[rule]]\naction = \"block\"\nexact = \"X.com.\"\nnote = \"only it\"\n";
+        let standing = checked(one);
+        let rule = &standing.written[0];
+        assert_eq!(
+            (rule.text(), rule.note.as_deref()),
+            ("block exactly x.com for everyone".into(), Some("only it"))
+        );
+        assert!(problems(&one.repeat(2)).iter().any(|told| told.contains("stands in line 1")));
+        let many = |count: usize| -> String {
+            let rule = |n: usize| format!("[[rule]]\naction = \"allow\"\nexact = \"n{n}.com\"\n");
+            (0..count).map(rule).collect()
+        };
+        assert_eq!(checked(&many(256)).written.len(), 256);
+        let told = problems(&many(257));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("everyone has more than 256 rules"), "{told:?}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn read(file: &str, text: &str, known: &Known) -> Result<Standing, Problems>
 impl<'t> Checker<'t, '_> {
     fn standing(&mut self, root: &DeTable<'t>) -> Standing {
         self.reader.refuse_unknown(root, &TABLES);
-        let lists = self.file_lists(root);
+        let lists = self.own_lists(root);
         let everyone = self.reader.section::<PartForm>(root, "everyone");
         let everyone = self.part(&everyone);
         let levels = self.levels(root);
@@ -53,8 +53,9 @@ impl<'t> Checker<'t, '_> {
         let devices = self.devices(root);
         let rules = self.rules(root);
         let local = self.local(root);
+        let (rules, written) = (rules.plain, rules.written);
         let standing = Standing { everyone, levels, groups, devices, rules, ..Standing::default() };
-        Standing { lists, local, blocking, blocked_ttl, ..standing }
+        Standing { written, lists, local, blocking, blocked_ttl, ..standing }
     }
 
     fn part(&mut self, form: &PartForm) -> Part {
@@ -183,6 +184,7 @@ impl<'t> Checker<'t, '_> {
         for (_, form) in forms {
             let addresses = self.addresses(&form, &mut owners);
             let groups = self.groups_of(&form.groups, &groups);
+            let tags = form.tags.iter().filter_map(|tag| self.parsed(tag, parse_tag)).collect();
             let DeviceForm { name, level, lists, companies, log, .. } = form;
             let part = self.part(&PartForm { level, lists, companies, log });
             let parsed = self.parsed(&name, DeviceName::parse);
@@ -190,7 +192,7 @@ impl<'t> Checker<'t, '_> {
                 continue;
             };
             if self.once(&format!("device {device}"), name.span()) {
-                devices.push(DevicePart { name: device, addresses, groups, part });
+                devices.push(DevicePart { name: device, addresses, groups, tags, part });
             }
         }
         devices
@@ -250,4 +252,12 @@ impl<'t> Checker<'t, '_> {
         }
         free
     }
+}
+
+fn parse_tag(text: &str) -> Result<Box<str>, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
+        return Err(format!("`{text}` is no tag; write 1 to 64 of a-z, 0-9 and _, as user_child"));
+    }
+    Ok(text.into())
 }

@@ -113,8 +113,9 @@ impl Erasure {
     fn erase_totals(&self, file: &Transaction<'_>) -> rusqlite::Result<Phase> {
         let mut day = i64::MIN;
         while let Some(next) = next_day(file, day)? {
-            file.prepare_cached("DELETE FROM daily WHERE day=?1 AND device=?2")?
-                .execute(params![next, self.device.0])?;
+            let key = params![next, self.device.0];
+            file.prepare_cached("DELETE FROM daily WHERE day=?1 AND device=?2")?.execute(key)?;
+            file.prepare_cached("DELETE FROM listing WHERE day=?1 AND device=?2")?.execute(key)?;
             day = next;
         }
         Ok(Phase::Spare((i64::MIN, 0)))

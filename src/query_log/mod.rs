@@ -9,6 +9,7 @@
 //! - `schema`: tables, and an event as a row
 //! - `names`, `words`: texts as rows, bounded
 //! - `store`, `sync`, `writer`: the log thread
+//! - `listings`: which lists matched together, how often
 //! - `retention`, `upkeep`, `erase`: what goes, and when
 //! - `search`, `totals`: what is asked
 
@@ -16,6 +17,7 @@ mod attempts;
 mod encoding;
 mod entry;
 mod erase;
+mod listings;
 mod names;
 mod recorder;
 mod retention;
@@ -47,6 +49,7 @@ pub use entry::{
     COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount, TopName, Total,
     UNATTRIBUTED,
 };
+pub use listings::ListSet;
 pub use recorder::Recorder;
 pub use settings::Settings;
 
@@ -139,6 +142,11 @@ impl QueryLog {
         until: i64,
     ) -> Result<Vec<(DeviceId, QueryCount)>, StorageError> {
         self.read(|file| totals::queries(file, from, until))
+    }
+
+    /// Returns which sets of lists matched, and how often, from the day of `from` to that of `until`.
+    pub fn list_sets(&self, from: i64, until: i64) -> Result<Vec<ListSet>, StorageError> {
+        self.read(|file| listings::read(file, from, until))
     }
 
     /// Returns gaps that touch a span, that of now included, oldest first.

@@ -137,6 +137,11 @@ impl Retention {
         })
     }
 
+    /// Returns the first day of which sets of lists are kept: as long as events.
+    fn listings_from(&self) -> i64 {
+        self.events_from.div_euclid(DAY)
+    }
+
     fn delete_totals(&self, file: &Transaction<'_>, after: (i64, i64)) -> rusqlite::Result<Phase> {
         let next: Option<(i64, i64)> = file
             .query_row(
@@ -149,6 +154,7 @@ impl Retention {
         let end = next.unwrap_or((self.totals_from, -1));
         file.execute("DELETE FROM daily WHERE (day, device) <= (?1, ?2)", params![end.0, end.1])?;
         file.execute("DELETE FROM gap WHERE ends < ?1", [self.totals_from * DAY])?;
+        file.execute("DELETE FROM listing WHERE day < ?1", [self.listings_from()])?;
         Ok(next.map_or(Phase::Pages, Phase::Totals))
     }
 

@@ -22,7 +22,8 @@ pub(super) const COUNTS_ONLY_ROW: i64 = 1;
 /// Events are clustered by hour and device: a device's timeline and the deletion of an old hour
 /// each touch one run of pages. What a filter by name or company must read, the roll-ups tell.
 /// `verdict` is the lowest three bits of `bits`: outcome (2), tracking (1).
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -98,7 +99,18 @@ CREATE TABLE gap(
     lost INTEGER NOT NULL
 );
 CREATE INDEX gap_by_end ON gap(ends);
-"];
+",
+    "
+CREATE TABLE listing(             -- which lists matched, together, how often
+    day INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    lists INTEGER NOT NULL,
+    verdict INTEGER NOT NULL,
+    queries INTEGER NOT NULL,
+    PRIMARY KEY(day, device, lists, verdict)
+) WITHOUT ROWID;
+",
+];
 
 /// Returns the middle of an hour, from which moments are stored: 4 octets instead of 8.
 pub(super) fn middle(hour: i64) -> i64 {

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 
 use super::Gap;
 use super::encoding::decode;
+use super::listings::Listings;
 use super::names::{MAX_NAMES, Names};
 use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits, middle};
 use super::words::{WordRows, Words};
@@ -58,6 +59,7 @@ type RollupKey = (i64, DeviceId, i64, i64, VerdictBits);
 struct Tallies {
     rollups: BTreeMap<RollupKey, Tally>,
     daily: BTreeMap<(i64, DeviceId, i64, VerdictBits), Tally>,
+    listings: Listings,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -190,6 +192,7 @@ impl Store {
         self.events += 1;
         let key = (judged.event.device, words.company, judged.name);
         tallies.add(at, self.kept_from, key, judged.bits);
+        tallies.listings.add(at, judged.event.device, words.lists, judged.bits);
         Ok(())
     }
 
@@ -334,7 +337,7 @@ impl Tallies {
             let Tally { queries, attempts, last } = tally;
             insert.execute(params![day, device.0, company, verdict.0, queries, attempts, last])?;
         }
-        Ok(())
+        self.listings.write(file)
     }
 }
 

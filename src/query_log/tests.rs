@@ -382,6 +382,31 @@ fn totals_count_attempts_of_tracking_names_by_their_outcome() {
 }
 
 #[test]
+fn sets_of_lists_are_counted_by_day_and_go_with_their_device() {
+    let mut house = House::new();
+    let alone = |at, device| Ask { lists: vec![0], ..tracked(at, device, "a.example") };
+    let seen = |at, device| Ask { outcome: Outcome::Allowed, ..alone(at, device) };
+    house.write(&[
+        tracked(0, TV, "a.example"),
+        alone(1, TV),
+        seen(2, PC),
+        ask(3, PC, "free.example"),
+        Ask { detail: LogDetail::Counts, ..alone(4, PC) },
+        alone(DAY, PC),
+    ]);
+    let sets = |from, until| -> Vec<(String, u64, u64)> {
+        let sets = house.log.list_sets(START + from, START + until).expect("readable");
+        sets.into_iter().map(|set| (set.lists.join("+"), set.queries, set.blocked)).collect()
+    };
+    let both = || ("trackers+ban-tiktok".to_string(), 1, 1);
+    let only = |queries, blocked| ("trackers".to_string(), queries, blocked);
+    assert_eq!(sets(0, DAY - 1), [only(2, 1), both()]);
+    assert_eq!(sets(0, DAY), [only(3, 2), both()]);
+    house.log.erase(TV).expect("erased");
+    assert_eq!(sets(0, DAY), [only(2, 1)]);
+}
+
+#[test]
 fn attempts_do_not_depend_on_how_events_are_drained() {
     let mut house = House::new();
     let mut other = house.log.recorder();

@@ -2,14 +2,15 @@
 
 use crate::catalogue::Row;
 use crate::devices::Binding;
-use crate::model::{ListMask, NameRef, Reason, RecordType, Verdict};
-use crate::policy::{Decision, DevicePolicy, InForce};
+use crate::model::{ListMask, NameHashes, NameRef, Reason, RecordType, Verdict};
+use crate::policy::{Decision, DevicePolicy, InForce, Sought, Subject};
+use crate::rules::{Answer, Asker, Asking, Matches, Rewritten};
 use crate::sinkhole::BlockingMode;
 use crate::upstream::{CacheKey, Upstreams};
 use crate::wire::{Query, Question};
 use crate::zones::Zones;
 
-use super::{Alias, Arrival};
+use super::{Alias, Arrival, Element, Lead, Transport};
 
 /// Names by which devices ask whether the network wants to resolve by itself.
 const CANARIES: [&[u8]; 3] = [
@@ -17,6 +18,9 @@ const CANARIES: [&[u8]; 3] = [
     b"\x04mask\x06icloud\x03com\x00",
     b"\x07mask-h2\x06icloud\x03com\x00",
 ];
+
+/// The first label of names that keys of encrypted server names are asked by.
+const ESNI: &[u8] = b"_esni";
 
 /// A query bound to a policy: one edition for all that is decided about it.
 pub struct Asked<'q, 'f> {
@@ -30,7 +34,7 @@ pub struct Asked<'q, 'f> {
     pub in_force: &'f InForce,
     /// What binds the device.
     pub policy: &'f DevicePolicy,
-    /// Every list that names the name.
+    /// Every list of which a rule for the name holds.
     pub lists: ListMask,
     /// The catalogue's row for the name.
     pub row: Option<&'f Row>,
@@ -38,6 +42,7 @@ pub struct Asked<'q, 'f> {
     pub decision: Decision,
     /// Whether the name never leaves.
     pub ours: bool,
+    asker: Asker<'f>,
     hash: u64,
 }
 
@@ -47,6 +52,10 @@ pub enum Step<'f> {
     Local,
     /// The sinkhole answers.
     Block(Reason, &'f BlockingMode),
+    /// A rule has the answer.
+    Rewrite(Reason, &'f Rewritten),
+    /// It is to be asked over TCP.
+    Truncate(Reason),
     /// It asks for everything and gets the least (RFC 8482).
     Minimal,
     /// Cache or upstream answers.
@@ -63,61 +72,130 @@ impl<'q, 'f> Asked<'q, 'f> {
         upstreams: &Upstreams,
     ) -> Asked<'q, 'f> {
         let name = query.name();
-        let policy = in_force.policies.for_device(binding.device);
+        let bound = in_force.policies.bound(binding.device);
         let hashes = in_force.hashes(name);
-        let lists = in_force.ruleset.find(name, &hashes).lists();
-        Asked {
+        let mut asked = Asked {
             query,
             arrival,
             binding,
             in_force,
-            policy,
-            lists,
+            policy: bound.policy,
+            lists: ListMask::EMPTY,
             row: in_force.catalogue.find(name, &hashes),
-            decision: policy.decide(&hashes, lists, arrival.now),
+            decision: Verdict::None.into(),
             ours: is_ours(&in_force.zones, upstreams, name, query.query_type()),
+            asker: bound.asker(arrival.client),
             hash: hashes.whole().unwrap_or(0),
+        };
+        (asked.decision, asked.lists) = asked.judge_name(name, &hashes);
+        asked.judge_host();
+        asked
+    }
+
+    fn judge_name(&self, name: NameRef<'_>, hashes: &NameHashes) -> (Decision, ListMask) {
+        let asking = Asking { name, query_type: self.query.query_type(), asker: self.asker };
+        self.in_force.judge(self.policy, asking, hashes, self.arrival.now)
+    }
+
+    /// `_esni.x` does not exist where x is blocked (`filter-rules.md`, section 10).
+    fn judge_host(&mut self) {
+        let name = self.query.name();
+        let host = name.parent().filter(|_| name.labels().next() == Some(ESNI));
+        let Some(host) = host.filter(|_| !matches!(self.decision.verdict, Verdict::Allow(_)))
+        else {
+            return;
+        };
+        let (decision, lists) = self.judge_name(host, &self.in_force.hashes(host));
+        if matches!(decision.verdict, Verdict::Block(_)) {
+            self.decision = Decision { answer: Answer::NxDomain, ..decision };
+            self.lists = self.lists.union(lists);
         }
+    }
+
+    fn weigh(&self, asking: Asking<'_>, sought: Sought<'_>, matches: &Matches) -> Decision {
+        let subject = Subject { asking, sought, matches };
+        self.policy.decide(&self.in_force.ruleset, &subject, self.arrival.now)
     }
 
     /// Returns the next step: names of ours, rules, canaries, then whoever knows.
     ///
     /// The canaries stand through pauses and level off: a device that left for another resolver
     /// would not come back when they end. Any allow beats them.
-    pub fn step(&self) -> Step<'f> {
-        if self.ours {
-            return Step::Local;
-        }
-        match self.decision.verdict {
-            Verdict::Block(reason) if !self.decision.lifted => {
-                Step::Block(reason, self.policy.blocking())
+    pub fn step(&self) -> Step<'_> {
+        let Decision { verdict, answer, rewritten, lifted, .. } = &self.decision;
+        let datagram = self.arrival.transport == Transport::Udp;
+        match (*verdict, rewritten) {
+            _ if self.ours => Step::Local,
+            (Verdict::Block(reason), _) if !lifted => {
+                Step::Block(reason, self.policy.blocking(*answer))
             }
-            Verdict::Block(_) | Verdict::None if is_canary(self.query.name()) => {
+            (Verdict::Rewrite(reason), Some(rewritten)) if !lifted => {
+                Step::Rewrite(reason, rewritten)
+            }
+            (Verdict::Truncate(reason), _) if !lifted && datagram => Step::Truncate(reason),
+            (Verdict::Allow(_), _) => self.open_step(),
+            _ if is_canary(self.query.name()) => {
                 Step::Block(Reason::Canary, &BlockingMode::NxDomain)
             }
-            _ if self.query.query_type() == RecordType::ANY => Step::Minimal,
+            _ => self.open_step(),
+        }
+    }
+
+    fn open_step(&self) -> Step<'_> {
+        match self.query.query_type() {
+            RecordType::ANY => Step::Minimal,
             _ => Step::Resolve,
         }
     }
 
-    /// Decides on a name that an answer leads to.
-    pub fn decide(&self, target: NameRef<'_>, lists: ListMask) -> Decision {
-        self.policy.decide(&self.in_force.hashes(target), lists, self.arrival.now)
+    /// Decides on what an answer leads to.
+    pub fn decide(&self, element: &Element) -> Decision {
+        let asking = self.asking(element);
+        match &element.lead {
+            Lead::Name(name) => {
+                let hashes = self.in_force.hashes(name.as_ref());
+                self.weigh(asking, Sought::Name(&hashes), &element.matches)
+            }
+            Lead::Address(address) => {
+                self.weigh(asking, Sought::Address(*address), &element.matches)
+            }
+        }
     }
 
-    /// Returns the lists that name a target, and whether it is a tracking name.
-    pub fn classify(&self, target: NameRef<'_>) -> (ListMask, bool) {
-        let hashes = self.in_force.hashes(target);
-        let lists = self.in_force.ruleset.find(target, &hashes).lists();
-        (lists, self.is_tracking(self.in_force.catalogue.find(target, &hashes), lists))
+    /// Returns the lists of which a rule for what an answer leads to holds.
+    pub fn holding(&self, element: &Element) -> ListMask {
+        self.in_force.ruleset.holding(&element.matches, &self.asking(element))
+    }
+
+    /// An address is asked about by the name whose answer holds it.
+    fn asking<'a>(&'a self, element: &'a Element) -> Asking<'a> {
+        let name = match &element.lead {
+            Lead::Name(name) => name.as_ref(),
+            Lead::Address(_) => self.query.name(),
+        };
+        Asking { name, query_type: element.record_type, asker: self.asker }
+    }
+
+    /// Returns what all lists say of a lead, and whether it is a tracking name.
+    pub fn classify(&self, lead: &Lead) -> (Matches, bool) {
+        let ruleset = &self.in_force.ruleset;
+        match lead {
+            Lead::Address(address) => (ruleset.find_address(*address), false),
+            Lead::Name(name) => {
+                let hashes = self.in_force.hashes(name.as_ref());
+                let matches = ruleset.find(name.as_ref(), &hashes);
+                let row = self.in_force.catalogue.find(name.as_ref(), &hashes);
+                let tracking = self.is_tracking(row, matches.lists());
+                (matches, tracking)
+            }
+        }
     }
 
     /// Returns the row of the company behind an alias, else of the name.
     pub fn row_behind(&self, alias: Option<&Alias>) -> Option<&'f Row> {
-        let behind = alias.and_then(Alias::target).and_then(|target| {
-            let name = target.name.as_ref();
-            self.in_force.catalogue.find(name, &self.in_force.hashes(name))
-        });
+        let behind = alias
+            .and_then(Alias::target)
+            .and_then(|name| self.in_force.catalogue.find(name, &self.in_force.hashes(name)));
         behind.or(self.row)
     }
 
@@ -144,8 +222,13 @@ impl<'q, 'f> Asked<'q, 'f> {
 
     /// Returns the question as upstreams are asked it.
     pub fn question(&self) -> Question {
+        self.question_for(self.query.name())
+    }
+
+    /// Returns the same question about another name.
+    pub fn question_for(&self, name: NameRef<'_>) -> Question {
         Question {
-            name: self.query.name().to_owned(),
+            name: name.to_owned(),
             query_type: self.query.query_type(),
             dnssec_ok: self.query.dnssec_ok(),
             checking_disabled: self.query.checking_disabled(),
@@ -178,6 +261,34 @@ pub fn is_ours(
 /// Returns whether devices ask by this name whether the network wants to resolve by itself.
 pub fn is_canary(name: NameRef<'_>) -> bool {
     CANARIES.contains(&name.wire())
+}
+
+#[cfg(test)]
+impl<'q, 'f> Asked<'q, 'f> {
+    /// Returns a query that was decided on so, whatever the rules say.
+    pub fn decided(
+        query: &'q Query<'q>,
+        arrival: Arrival,
+        in_force: &'f InForce,
+        decision: Decision,
+    ) -> Asked<'q, 'f> {
+        use crate::model::{BindingId, DeviceId, Grade};
+        let (id, device) = (BindingId(0), DeviceId(0));
+        let bound = in_force.policies.bound(device);
+        Asked {
+            query,
+            arrival,
+            binding: Binding { id, device, grade: Grade::Address },
+            in_force,
+            policy: bound.policy,
+            lists: ListMask::EMPTY,
+            row: None,
+            decision,
+            ours: false,
+            asker: bound.asker(arrival.client),
+            hash: 0,
+        }
+    }
 }
 
 #[cfg(test)]

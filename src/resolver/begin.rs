@@ -34,11 +34,13 @@ impl Resolver {
 }
 
 impl Parts {
-    /// Answers from the sinkhole or the cache; `None` if that takes more.
+    /// Answers from the sinkhole, a rule or the cache; `None` if that takes more.
     pub(super) fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
         match asked.step() {
             Step::Local => None,
             Step::Block(reason, mode) => Some(asked.block(reason, mode, None, out)),
+            Step::Rewrite(reason, rewritten) => asked.rewrite(reason, rewritten, out),
+            Step::Truncate(reason) => Some(asked.truncate(reason, out)),
             Step::Minimal => Some(asked.minimal(out)),
             Step::Resolve => self.cached(asked, out),
         }

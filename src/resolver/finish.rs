@@ -12,7 +12,9 @@ use crate::wire::{
 };
 
 use super::replies::{NETWORK_ERROR, NO_REACHABLE_AUTHORITY, OTHER};
-use super::{Arrival, Asked, Ending, Inspection, Judged, Parts, Resolver, Unfinished, replies};
+use super::{
+    Arrival, Asked, Ending, Inspection, Judged, Parts, Resolver, Step, Unfinished, replies,
+};
 
 impl Resolver {
     /// Answers the rest, within 5 s.
@@ -33,7 +35,12 @@ impl Resolver {
         let ending = match parts.settle(&asked, out) {
             Some(ending) => ending,
             None if asked.ours => local(&asked, out).await,
-            None => parts.resolve(&asked, out).await,
+            None => match asked.step() {
+                Step::Rewrite(reason, rewritten) => {
+                    parts.follow(&asked, reason, rewritten, out).await
+                }
+                _ => parts.resolve(&asked, out).await,
+            },
         };
         Some(asked.judged(ending, parts.clock.now()).into_owned())
     }
@@ -61,6 +68,13 @@ impl Resolver {
     }
 }
 
+/// What an upstream had.
+pub(super) struct Fetched {
+    pub answer: Arc<StoredAnswer>,
+    pub inspection: Arc<Inspection>,
+    pub answered_by: AnsweredBy,
+}
+
 impl Parts {
     fn identify(&self, arrival: &Arrival) -> Binding {
         let known = self.devices.identify(arrival.client);
@@ -72,7 +86,17 @@ impl Parts {
         if let Some(ending) = self.inspect_again(asked, out) {
             return ending;
         }
-        let question = asked.question();
+        let fetched = self.fetch(asked, asked.question(), asked.hash()).await;
+        asked.give(&fetched.answer, &fetched.inspection, (fetched.answered_by, 0), out)
+    }
+
+    /// Asks upstream, inspects what comes and keeps it; `hash` is that of the question's name.
+    pub(super) async fn fetch(
+        &self,
+        asked: &Asked<'_, '_>,
+        question: Question,
+        hash: u64,
+    ) -> Fetched {
         let (mut answer, mut answered_by, forwarded, keep) =
             match self.upstreams.ask(question.clone()).await {
                 Ok(answer) => {
@@ -85,7 +109,8 @@ impl Parts {
                 }
             };
         let inspection = inspection(asked, &answer, forwarded).unwrap_or_else(|| {
-            answer = Arc::new(servfail(&question, OTHER, "the answer leads to too many names"));
+            let text = "the answer leads to too many names or addresses";
+            answer = Arc::new(servfail(&question, OTHER, text));
             answered_by = AnsweredBy::Nobody;
             inspection(asked, &answer, false).expect("a failure leads nowhere")
         });
@@ -96,9 +121,9 @@ impl Parts {
                 attached: Arc::clone(&inspection),
                 attached_bytes: inspection.size(),
             };
-            self.cache.store(asked.hash(), entry, self.clock.now());
+            self.cache.store(hash, entry, self.clock.now());
         }
-        asked.give(&answer, &inspection, (answered_by, 0), out)
+        Fetched { answer, inspection, answered_by }
     }
 
     fn inspect_again(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
@@ -127,7 +152,7 @@ fn inspection(
     forwarded: bool,
 ) -> Option<Arc<Inspection>> {
     let generation = asked.in_force.generation;
-    Inspection::of(answer, generation, forwarded, |name| asked.classify(name)).map(Arc::new)
+    Inspection::of(answer, generation, forwarded, |lead| asked.classify(lead)).map(Arc::new)
 }
 
 fn failed(question: &Question, why: Failure) -> StoredAnswer {

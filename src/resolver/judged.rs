@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{AnsweredBy, DomainName, Moment, NameRef, Outcome, QueryEvent, Reason};
 use crate::wire::ResponseCode;
 
-use super::{Asked, Inspection, Target};
+use super::{Asked, Element, Inspection, Lead};
 
 /// How a query ended.
 pub struct Ending {
@@ -19,11 +19,11 @@ pub struct Ending {
     pub reason: Option<Reason>,
     /// Whether a pause or the level lifted a block.
     pub would_block: bool,
-    /// The target through which a rule matched.
+    /// What of the answer a rule matched by.
     pub alias: Option<Alias>,
 }
 
-/// A target of an inspected answer, held without copying it.
+/// A place in an inspected answer, held without copying it.
 pub struct Alias {
     inspection: Arc<Inspection>,
     place: usize,
@@ -43,14 +43,23 @@ enum AskedName<'q> {
 }
 
 impl Alias {
-    /// Refers to the target at `place`.
+    /// Refers to what stands at `place`.
     pub fn new(inspection: &Arc<Inspection>, place: usize) -> Alias {
         Alias { inspection: Arc::clone(inspection), place }
     }
 
-    /// Returns the target.
-    pub fn target(&self) -> Option<&Target> {
-        self.inspection.targets().get(self.place)
+    /// Returns what stands there.
+    pub fn element(&self) -> Option<&Element> {
+        self.inspection.elements().get(self.place)
+    }
+
+    /// Returns the name there; for an address, the last name on the way to it.
+    pub fn target(&self) -> Option<NameRef<'_>> {
+        let upto = self.inspection.elements().get(..=self.place)?;
+        upto.iter().rev().find_map(|element| match &element.lead {
+            Lead::Name(name) => Some(name.as_ref()),
+            Lead::Address(_) => None,
+        })
     }
 }
 
@@ -79,7 +88,7 @@ impl Judged<'_> {
             AskedName::Borrowed(name) => *name,
             AskedName::Owned(name) => name.as_ref(),
         };
-        event.alias = self.alias.as_ref().and_then(Alias::target).map(|t| t.name.as_ref());
+        event.alias = self.alias.as_ref().and_then(Alias::target);
         event
     }
 
@@ -98,7 +107,7 @@ impl<'q> Asked<'q, '_> {
     ///
     /// The company is that of the alias target that matched, else that of the name.
     pub fn judged(&self, ending: Ending, end: Moment) -> Judged<'q> {
-        let target = ending.alias.as_ref().and_then(Alias::target);
+        let led_to = ending.alias.as_ref().and_then(Alias::element);
         let duration = end.monotonic.saturating_sub(self.arrival.now.monotonic);
         let event = QueryEvent {
             at: self.arrival.now.wall,
@@ -110,11 +119,11 @@ impl<'q> Asked<'q, '_> {
             outcome: ending.outcome,
             would_block: ending.would_block,
             reason: ending.reason,
-            lists: target.map_or(self.lists, |target| self.lists.union(target.lists)),
+            lists: led_to.map_or(self.lists, |led_to| self.lists.union(self.holding(led_to))),
             alias: None,
             company: self.row_behind(ending.alias.as_ref()).map(|row| row.company),
             tracking: self.is_tracking(self.row, self.lists)
-                || target.is_some_and(|target| target.tracking),
+                || led_to.is_some_and(|led_to| led_to.tracking),
             answered_by: ending.answered_by,
             response_code: ending.code.0,
             duration: u32::try_from(duration).unwrap_or(u32::MAX),

@@ -2,7 +2,8 @@
 //!
 //! [`Resolver::begin`] and [`Resolver::finish`] have the order of the steps, each in one function.
 //! Of the steps themselves: `asked` is a query bound to a policy and decided on by its name,
-//! `inspect` what an answer leads to, `replies` what goes out, `judged` what goes to the log.
+//! `inspect` what an answer leads to, `replies` what goes out, `rewrite` what goes out where a rule
+//! has the answer, `judged` what goes to the log.
 
 mod asked;
 mod begin;
@@ -10,6 +11,7 @@ mod finish;
 mod inspect;
 mod judged;
 mod replies;
+mod rewrite;
 mod settings;
 
 use std::net::IpAddr;
@@ -23,7 +25,8 @@ use crate::upstream::{Cache, CacheFigures, Upstreams};
 use crate::wire::{OUR_PAYLOAD, Query};
 
 use asked::{Asked, Step};
-use inspect::{Inspection, Ruling, Target};
+use finish::Fetched;
+use inspect::{Element, Inspection, Lead, Ruling};
 use judged::{Alias, Ending};
 
 pub use asked::{is_canary, is_ours};
@@ -54,7 +57,8 @@ pub struct Arrival {
 
 /// What `begin` made of a query.
 pub enum Begun<'q> {
-    /// The reply is in the buffer; an event goes with it unless the query was refused as such.
+    /// The reply is in the buffer, which is empty where there is to be none; an event goes with it
+    /// unless the query was refused as such.
     Replied(Option<Judged<'q>>),
     /// It needs `finish`.
     Unfinished(Unfinished),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::model::{AnsweredBy, Outcome, Reason, RecordType, Verdict};
-use crate::policy::InForce;
 use crate::sinkhole::{self, BlockingMode};
 use crate::wire::{
     CLASS_CHAOS, ExtendedError, HEADER_OCTETS, Query, Reply, ResponseCode, StoredAnswer,
@@ -13,6 +12,7 @@ use super::{Alias, Asked, Ending, Inspection, Ruling};
 
 /// Extended errors (RFC 8914, section 4).
 pub const OTHER: u16 = 0;
+pub const FORGED: u16 = 4;
 pub const BLOCKED: u16 = 15;
 pub const CENSORED: u16 = 16;
 pub const FILTERED: u16 = 17;
@@ -68,7 +68,7 @@ impl Asked<'_, '_> {
         let row = self.row_behind(alias.as_ref());
         let company = row.and_then(|row| self.in_force.legend.company(row.company));
         let company = company.map(|company| company.name.as_str());
-        let text = explain(reason, company, list_name(self.in_force, reason));
+        let text = explain("Blocked: ", reason, company, self.list_name(reason));
         let code = self.sink(mode, ExtendedError { code: BLOCKED, text: &text }, out);
         let blocked = Ending::by_sinkhole(code);
         Ending { reason: Some(reason), alias, ..blocked }
@@ -95,9 +95,9 @@ impl Asked<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Ending {
         let ruling = self.ruling(inspection);
-        if let Some((place, reason)) = ruling.block {
+        if let Some((place, reason, answer)) = ruling.block {
             let alias = Alias::new(inspection, place);
-            return self.block(reason, self.policy.blocking(), Some(alias), out);
+            return self.block(reason, self.policy.blocking(answer), Some(alias), out);
         }
         if inspection.leads_inside() && !self.allowed_by_owner() {
             return self.withhold(out);
@@ -121,20 +121,26 @@ impl Asked<'_, '_> {
         }
     }
 
-    /// Returns what the policy makes of an answer's targets; an allowed name's are left alone.
+    /// Returns what the policy makes of what an answer leads to; an allowed name's is left alone.
     fn ruling(&self, inspection: &Inspection) -> Ruling {
         match self.decision.verdict {
             Verdict::Allow(_) => Ruling::default(),
-            Verdict::None | Verdict::Block(_) => {
-                inspection.judge(|target, lists| self.decide(target, lists))
-            }
+            _ => inspection.judge(|element| self.decide(element)),
         }
+    }
+
+    /// Answers that the question is to be asked over TCP.
+    pub fn truncate(&self, reason: Reason, out: &mut Vec<u8>) -> Ending {
+        Reply::start(out, self.query, ResponseCode::NOERROR).finish_truncated();
+        let code = ResponseCode::NOERROR;
+        let truncated = Ending::new(Outcome::Allowed, AnsweredBy::Sinkhole, code);
+        Ending { reason: Some(reason), ..truncated }
     }
 
     /// Withholds private addresses of a public name: NODATA, with the mend in the extended error.
     ///
     /// It counts as blocked, since the sinkhole answers; it has no reason, since no rule spoke.
-    fn withhold(&self, out: &mut Vec<u8>) -> Ending {
+    pub fn withhold(&self, out: &mut Vec<u8>) -> Ending {
         let text = &["Withheld: a public name with a private address; an allow rule lets it pass"];
         let code = self.sink(&BlockingMode::NoData, ExtendedError { code: FILTERED, text }, out);
         Ending::by_sinkhole(code)
@@ -150,12 +156,19 @@ impl Asked<'_, '_> {
         sinkhole::answer(self.query, mode, ttl, self.arrival.limit(self.query), error, out)
     }
 
-    /// Returns the reason of an allow or of a lifted block of the name, and whether it is lifted.
+    /// Returns the reason of the verdict on the name, and whether a pause or the level lifted it.
     fn spoken(&self) -> (Option<Reason>, bool) {
-        match self.decision.verdict {
-            Verdict::None => (None, false),
-            Verdict::Allow(reason) => (Some(reason), false),
-            Verdict::Block(reason) => (Some(reason), self.decision.lifted),
+        (self.decision.verdict.reason(), self.decision.lifted)
+    }
+
+    /// Returns the name of the list behind a reason.
+    pub fn list_name(&self, reason: Reason) -> Option<&str> {
+        match reason {
+            Reason::Ban(list) | Reason::List(list) => {
+                let info = self.in_force.ruleset.lists().get(usize::from(list.0));
+                info.map(|info| info.name.as_str())
+            }
+            Reason::Rule(_) | Reason::Canary => None,
         }
     }
 
@@ -173,25 +186,20 @@ fn outcome_of(code: ResponseCode, inspection: &Inspection) -> Outcome {
     }
 }
 
-fn list_name(in_force: &InForce, reason: Reason) -> Option<&str> {
-    match reason {
-        Reason::Ban(list) | Reason::List(list) => {
-            let info = in_force.ruleset.lists().get(usize::from(list.0));
-            info.map(|info| info.name.as_str())
-        }
-        Reason::Rule(_) | Reason::Canary => None,
-    }
-}
-
 /// Returns the text of the extended error, in pieces: `Blocked: TikTok, list trackers`.
-fn explain<'t>(reason: Reason, company: Option<&'t str>, list: Option<&'t str>) -> [&'t str; 5] {
+pub fn explain<'t>(
+    what: &'t str,
+    reason: Reason,
+    company: Option<&'t str>,
+    list: Option<&'t str>,
+) -> [&'t str; 5] {
     let (how, list) = match (reason, list) {
         (Reason::Canary, _) => return ["Blocked: this network answers DNS itself", "", "", "", ""],
         (Reason::Rule(_), _) => ("own rule", ""),
         (Reason::Ban(_) | Reason::List(_), Some(list)) => ("list ", list),
         (Reason::Ban(_) | Reason::List(_), None) => ("a list", ""),
     };
-    ["Blocked: ", company.unwrap_or(""), if company.is_some() { ", " } else { "" }, how, list]
+    [what, company.unwrap_or(""), if company.is_some() { ", " } else { "" }, how, list]
 }
 
 #[cfg(test)]
@@ -243,7 +251,7 @@ mod tests {
     #[test]
     fn the_extended_error_names_company_and_list() {
         let list = Reason::List(ListId(3));
-        let text = |reason, company, list| explain(reason, company, list).concat();
+        let text = |reason, company, list| explain("Blocked: ", reason, company, list).concat();
         assert_eq!(text(list, Some("TikTok"), Some("trackers")), "Blocked: TikTok, list trackers");
         assert_eq!(text(list, None, Some("trackers")), "Blocked: list trackers");
         assert_eq!(text(list, None, None), "Blocked: a list");

@@ -22,7 +22,7 @@ mod ruleset;
 mod sets;
 mod special;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -1,13 +1,17 @@
-//! The databases: opened, brought up to date, set aside when damaged, and how they sync.
+//! What is kept on disk: the databases, files written whole, files mapped into memory.
 
 mod damage;
 mod database;
+mod mapped;
 mod state;
+mod whole_file;
 
 use std::path::PathBuf;
 
 pub use database::Database;
+pub use mapped::map;
 pub use state::{STATE_MIGRATIONS, hash_seed};
+pub use whole_file::{UNFINISHED, write_whole};
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,8 @@ use super::{Database, StorageError};
 use crate::model::HashSeed;
 
 /// The schema of `state.db`, version by version; a published one is never edited.
-pub const STATE_MIGRATIONS: &[&str] = &["
+pub const STATE_MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
@@ -60,7 +61,38 @@ CREATE TABLE pause(
     actor TEXT NOT NULL,
     PRIMARY KEY(scope_kind, scope_name)
 ) WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE list_version(
+    list TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    hash TEXT NOT NULL,           -- SHA-256 of the content, unpacked; names its copy
+    octets INTEGER NOT NULL,
+    names INTEGER NOT NULL,
+    usable INTEGER NOT NULL,      -- 0: it could not even be read
+    expires INTEGER,              -- seconds
+    source TEXT NOT NULL,
+    change TEXT NOT NULL,         -- JSON: how many names came and went, and the first of them
+    at INTEGER NOT NULL,          -- seconds since 1970
+    state TEXT NOT NULL,          -- in-force, held, rolled-back, earlier
+    why TEXT,
+    PRIMARY KEY(list, number)
+) WITHOUT ROWID;
+
+CREATE TABLE list_attempt(
+    list TEXT PRIMARY KEY,
+    newest INTEGER NOT NULL,      -- the highest version number given
+    asked TEXT NOT NULL,          -- source and reading of the last attempt
+    last_attempt INTEGER,         -- seconds since 1970
+    last_success INTEGER,
+    failures INTEGER NOT NULL,
+    last_error TEXT,
+    next_due INTEGER,
+    etag TEXT,
+    last_modified TEXT
+) WITHOUT ROWID;
+",
+];
 
 /// Returns the installation's secret hash key, made on first use.
 pub fn hash_seed(state: &Database) -> Result<HashSeed, StorageError> {

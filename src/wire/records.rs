@@ -147,6 +147,20 @@ impl<'p> RecordView<'p> {
         &self.packet[self.data_start..self.end]
     }
 
+    /// Returns its data with the names in it written out, for a reply that is put together anew.
+    pub fn data_written_out(&self) -> Option<Vec<u8>> {
+        let (lead, names) = names_in(self.record_type);
+        let mut place = self.data_start + lead;
+        let mut data = self.packet.get(self.data_start..place)?.to_vec();
+        for _ in 0..names {
+            let (name, next) = read_name(self.packet, place)?;
+            data.extend(name.as_ref().wire());
+            place = next;
+        }
+        data.extend(self.packet.get(place..self.end)?);
+        Some(data)
+    }
+
     /// Returns the name it leads to: target of CNAME and DNAME, TargetName of HTTPS and SVCB.
     ///
     /// A service record whose target is its owner (`.`) leads nowhere else.
@@ -201,6 +215,24 @@ impl<'p> RecordView<'p> {
         let rest = self.packet.get(place..self.end)?;
         let length = usize::from(word_at(rest, 2)?);
         Some((word_at(rest, 0)?, rest.get(4..4 + length)?))
+    }
+}
+
+/// Returns how many octets of a type's data stand before names that may be compressed, and how many
+/// such names there are (RFC 3597, section 4, and RFC 2782).
+fn names_in(record_type: RecordType) -> (usize, usize) {
+    match record_type.0 {
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR, DNAME
+        2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 39 => (0, 1),
+        // SOA, MINFO, RP
+        6 | 14 | 17 => (0, 2),
+        // MX, AFSDB, RT, KX
+        15 | 18 | 21 | 36 => (2, 1),
+        // PX
+        26 => (2, 2),
+        // SRV
+        33 => (6, 1),
+        _ => (0, 0),
     }
 }
 
@@ -327,5 +359,19 @@ mod tests {
         assert_eq!((soa(30), soa(600)), (Some(30), Some(60)));
         assert_eq!(soa(u32::MAX), Some(0), "the highest bit counts as zero");
         assert_eq!(only(&with_answer(1, &[0; 4]), |record| record.negative_ttl()), None);
+    }
+
+    #[test]
+    fn names_in_data_are_written_out_and_other_data_is_left_alone() {
+        let written = |record_type, data: &[u8]| {
+            only(&with_answer(record_type, data), |record| record.data_written_out())
+        };
+        assert_eq!(written(5, b"\x01a\xc0\x0c").as_deref(), Some(&b"\x01a\x03www\x02ex\0"[..]));
+        assert_eq!(written(15, b"\0\x05\xc0\x0c").as_deref(), Some(&b"\0\x05\x03www\x02ex\0"[..]));
+        let soa = [&b"\xc0\x0c\xc0\x10"[..], &[7; 20]].concat();
+        let expanded = [&b"\x03www\x02ex\0\x02ex\0"[..], &[7; 20]].concat();
+        assert_eq!(written(6, &soa), Some(expanded));
+        assert_eq!(written(16, b"\x02\xc0\x0c").as_deref(), Some(&b"\x02\xc0\x0c"[..]));
+        assert_eq!(written(5, b"\xc0\xff"), None);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::model::RecordType;
+use crate::model::{NameRef, RecordType};
 
 use super::header::{CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
 use super::query::Query;
+use super::records::Section;
 
 /// The UDP payload we announce and never exceed (DNS flag day 2020).
 pub const OUR_PAYLOAD: u16 = 1232;
@@ -70,6 +71,31 @@ impl<'o> Reply<'o> {
         increment(self.out, 6);
     }
 
+    /// Adds a record of whatever name; the sections must be filled in their order.
+    ///
+    /// Data that is longer than a record can hold is left out.
+    pub fn append(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        (record_type, ttl): (RecordType, u32),
+        data: &[u8],
+    ) {
+        let Ok(length) = u16::try_from(data.len()) else { return };
+        self.out.extend(owner.wire());
+        self.out.extend(record_type.0.to_be_bytes());
+        self.out.extend(CLASS_IN.to_be_bytes());
+        self.out.extend(ttl.to_be_bytes());
+        self.out.extend(length.to_be_bytes());
+        self.out.extend(data);
+        let count = match section {
+            Section::Answer => 6,
+            Section::Authority => 8,
+            Section::Additional => 10,
+        };
+        increment(self.out, count);
+    }
+
     /// Adds the SOA by which clients keep a negative answer for `ttl` seconds (RFC 2308).
     pub fn negative_soa(&mut self, ttl: u32) {
         let mut numbers = [0; 20];
@@ -78,6 +104,12 @@ impl<'o> Reply<'o> {
         }
         self.record(RecordType::SOA, ttl, &[OUR_NAME, OUR_NAME, &numbers]);
         increment(self.out, 8);
+    }
+
+    /// Ends the reply without any record and marked truncated: the client is to ask over TCP.
+    pub fn finish_truncated(self) {
+        truncate(self.out, self.question_end);
+        self.finish(usize::from(OUR_PAYLOAD), None);
     }
 
     /// Ends the reply: OPT if the query had one, cut to `limit` octets with TC if it does not fit.
@@ -172,6 +204,7 @@ fn increment(out: &mut [u8], at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DomainName;
     use crate::wire::Message;
 
     const PLAIN: &[u8] = b"\xab\xcd\x01\x10\0\x01\0\0\0\0\0\0\x03wWw\x02eX\0\0\x01\0\x01";
@@ -230,6 +263,29 @@ mod tests {
         assert_eq!(out[2] & 0x02, 0x02);
         assert_eq!(out[4..12], [0, 1, 0, 0, 0, 0, 0, 1]);
         assert_eq!(out.len(), QUESTION_END + BARE_OPT);
+    }
+
+    #[test]
+    fn a_truncated_reply_has_question_and_opt_and_no_record() {
+        let mut out = Vec::new();
+        let reply = Reply::start(&mut out, &query(WITH_EDNS), ResponseCode::NOERROR);
+        reply.finish_truncated();
+        assert_eq!((out[2] & 0x02, out.len()), (0x02, QUESTION_END + BARE_OPT));
+        assert_eq!(out[4..12], [0, 1, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn records_of_other_names_are_counted_in_their_sections() {
+        let name = DomainName::parse("target.example").expect("a name");
+        let mut out = Vec::new();
+        let mut reply = Reply::start(&mut out, &query(PLAIN), ResponseCode::NOERROR);
+        reply.append(Section::Answer, name.as_ref(), (RecordType::A, 60), &[192, 0, 2, 1]);
+        reply.append(Section::Authority, name.as_ref(), (RecordType::NS, 60), b"\x01x\0");
+        reply.append(Section::Answer, name.as_ref(), (RecordType::TXT, 60), &[0; 65_536]);
+        reply.finish(512, None);
+        assert_eq!(out[4..12], [0, 1, 0, 1, 0, 1, 0, 0]);
+        let message = Message::parse(&out).expect("a message");
+        assert!(message.records().all(|record| record.owner().as_ref() == Some(&name)));
     }
 
     #[test]

@@ -60,6 +60,8 @@ fn each_blocking_mode_answers_its_way() {
         let reply = ask(daemon.dns(), PIXEL, "A");
         assert_eq!((reply.code(), reply.message.answers.len()), (code, 0), "{mode}");
         assert_eq!(reply.has_soa(), mode != "refused", "{mode}");
+        let signer = ask(daemon.dns(), PIXEL, "DS");
+        assert_eq!((signer.code(), signer.has_soa()), (ResponseCode::NoError, true), "{mode}");
     }
     let policy = "[blocking]\nmode = \"addresses\"\naddresses = [\"192.0.2.7\"]\nttl = 33\n";
     let (daemon, _upstream) = daemon(policy);

@@ -1,6 +1,7 @@
 //! What the API shows: plain values with stable keys, times as RFC 3339.
 
 mod activity;
+mod list_updates;
 mod policy;
 mod status;
 mod subjects;
@@ -10,9 +11,10 @@ mod why;
 use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
 pub use policy::{
-    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, PauseView,
-    Reloaded, RuleView, Rules, SwitchView,
+    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, ListWorth,
+    Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};

@@ -57,6 +57,30 @@ pub struct ListView {
     pub held: Option<String>,
     /// Where it is switched by hand.
     pub switches: Vec<SwitchView>,
+    /// What it caught in the days that the log holds.
+    pub worth: ListWorth,
+}
+
+/// What a list caught; queries, not attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListWorth {
+    /// Queries that it matches, whether it binds the device or not.
+    pub hits: u64,
+    /// Those of them that no other list matches.
+    pub sole: u64,
+    /// Those of them that were blocked, by whatever rule.
+    pub blocked: u64,
+    /// How many of them other lists match too, most first.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Queries that two lists match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// The other list.
+    pub list: String,
+    /// How many.
+    pub queries: u64,
 }
 
 /// A line of a list, and what is wrong with it.
@@ -114,14 +138,32 @@ pub struct Rules {
 pub struct RuleView {
     /// Whom it binds.
     pub scope: Scope,
-    /// What it does.
-    pub action: Action,
-    /// The name; all below it is meant too.
+    /// How it is written.
+    #[serde(default)]
+    pub syntax: RuleSyntax,
+    /// What it does; a rule in AdGuard's syntax says so in its text.
+    pub action: Option<Action>,
+    /// The name, expression or rule.
     pub name: String,
     /// Its end.
     pub until: Option<Timestamp>,
     /// Why it was made.
     pub note: Option<String>,
+}
+
+/// How an own rule is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleSyntax {
+    /// A name, which means all below it too.
+    #[default]
+    Name,
+    /// A name without those below it.
+    Exact,
+    /// A regular expression with Pi-hole's options.
+    Regex,
+    /// A rule in AdGuard's syntax.
+    Adguard,
 }
 
 /// A pause.

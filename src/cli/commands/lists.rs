@@ -3,15 +3,18 @@
 use hyper::Method;
 
 use super::{
-    Cell, Column, Failure, Row, ScopeArgs, Screen, Session, Style, Table, count, escape, fields,
-    fit, plural, quote, scope_flag, wrap,
+    Cell, Column, Failure, ListsCommand, Row, ScopeArgs, Screen, Session, Style, Table, count,
+    escape, fields, fit, lists_browse, lists_change, lists_update, plural, quote, scope_flag, wrap,
 };
 use crate::api::{
-    Changed, LineView, ListChange, ListState, ListView, ProblemDocument, ProblemKind, SwitchView,
-    paths,
+    Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
+    SwitchView, paths,
 };
 use crate::diagnostic::nearest;
 use crate::model::ListKind;
+
+/// Lists with which the overlap is told.
+const OVERLAPS: usize = 8;
 
 /// Calls the daemon and prints.
 pub async fn run(session: &Session) -> Result<(), Failure> {
@@ -19,8 +22,25 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     session.show(&lists, |lists, screen| render(lists, screen))
 }
 
+/// Does what is wanted with one list, or shows what lists there are elsewhere.
+pub async fn command(session: &Session, command: &ListsCommand) -> Result<(), Failure> {
+    match command {
+        ListsCommand::Browse { words } => lists_browse::run(session, words),
+        ListsCommand::Add(list) => lists_change::add(session, list).await,
+        ListsCommand::Remove { list } => lists_change::remove(session, list).await,
+        ListsCommand::Accept { list } => lists_change::accept(session, list).await,
+        ListsCommand::Rollback { list, version } => {
+            lists_change::rollback(session, list, *version).await
+        }
+        ListsCommand::Update { lists } => lists_update::run(session, lists).await,
+        ListsCommand::Info { list } => info(session, list).await,
+        ListsCommand::Enable { list, scope } => switch(session, list, scope, true).await,
+        ListsCommand::Disable { list, scope } => switch(session, list, scope, false).await,
+    }
+}
+
 /// Shows one list.
-pub async fn info(session: &Session, name: &str) -> Result<(), Failure> {
+async fn info(session: &Session, name: &str) -> Result<(), Failure> {
     let lists: Vec<ListView> = session.client.get(paths::LISTS, &()).await?;
     let Some(list) = lists.iter().find(|list| list.brief.name == name) else {
         let detail = format!("there is no list `{name}`");
@@ -33,12 +53,7 @@ pub async fn info(session: &Session, name: &str) -> Result<(), Failure> {
 }
 
 /// Switches a list.
-pub async fn switch(
-    session: &Session,
-    list: &str,
-    scope: &ScopeArgs,
-    on: bool,
-) -> Result<(), Failure> {
+async fn switch(session: &Session, list: &str, scope: &ScopeArgs, on: bool) -> Result<(), Failure> {
     let body = ListChange { scope: scope.or_everyone(), on };
     let path = paths::list_policy(list);
     let changed: Changed = session.client.send(Method::PUT, &path, &body).await?;
@@ -59,6 +74,8 @@ pub fn render(lists: &[ListView], screen: &Screen) -> String {
         Column::text("LIST"),
         Column::whole("EVERYONE"),
         Column::number("RULES"),
+        Column::number("HITS"),
+        Column::number("SOLE"),
         Column::whole("ABOUT"),
         Column::text("FROM"),
     ];
@@ -83,6 +100,8 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
         ("rules", count(u64::from(list.brief.rules))),
         ("everyone", state(list.brief.state).into()),
         ("by hand", switches.join(", ")),
+        ("caught", caught(list)),
+        ("overlap", overlap(list)),
         ("held back", list.held.as_deref().map(escape).unwrap_or_default()),
     ];
     let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&list.brief.name)));
@@ -104,6 +123,26 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
     text
 }
 
+/// Tells what the list matched in the days that the log holds, and what no other list did.
+fn caught(list: &ListView) -> String {
+    let ListWorth { hits, sole, blocked, .. } = &list.worth;
+    match hits {
+        0 => "nothing so far".into(),
+        _ => format!(
+            "{}: {} blocked, {} by no other list",
+            plural(*hits, "query"),
+            count(*blocked),
+            count(*sole)
+        ),
+    }
+}
+
+fn overlap(list: &ListView) -> String {
+    let told = list.worth.overlaps.iter().take(OVERLAPS);
+    let told = told.map(|other| format!("{} with {}", count(other.queries), escape(&other.list)));
+    told.collect::<Vec<_>>().join(", ")
+}
+
 fn bad_lines(lines: &[LineView], screen: &Screen) -> String {
     let told = lines.iter().map(|line| {
         let why = format!("line {}: {}", line.line, escape(&line.why));
@@ -123,6 +162,8 @@ fn row(list: &ListView) -> Row {
         escape(&list.brief.name).into(),
         Cell::styled(style, state(list.brief.state)),
         count(u64::from(list.brief.rules)).into(),
+        count(list.worth.hits).into(),
+        count(list.worth.sole).into(),
         about(list.kind).into(),
         escape(&list.source).into(),
     ]);
@@ -159,7 +200,8 @@ fn state(state: ListState) -> &'static str {
     }
 }
 
-fn about(kind: ListKind) -> &'static str {
+/// Returns what a list is about, in words.
+pub fn about(kind: ListKind) -> &'static str {
     match kind {
         ListKind::Tracking => "tracking",
         ListKind::EncryptedDns => "encrypted DNS",

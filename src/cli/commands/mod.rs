@@ -7,6 +7,9 @@ pub mod device;
 pub mod devices;
 pub mod levels;
 pub mod lists;
+mod lists_browse;
+mod lists_change;
+mod lists_update;
 pub mod log;
 mod log_follower;
 pub mod pause;
@@ -22,13 +25,14 @@ use std::path::PathBuf;
 
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs, Screen,
-    Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
+    Layout, ListArgs, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs,
+    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
     scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
 use crate::model::{Action, Level};
+use lists::about;
 use log::verdict;
 use log_follower::Follower;
 use rules::rules_table;
@@ -66,19 +70,11 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Companies { all } => companies::run(session, *all).await,
         Command::Company(command) => company::run(session, command).await,
         Command::Lists { command: None } => lists::run(session).await,
-        Command::Lists { command: Some(ListsCommand::Info { list }) } => {
-            lists::info(session, list).await
-        }
-        Command::Lists { command: Some(ListsCommand::Enable { list, scope }) } => {
-            lists::switch(session, list, scope, true).await
-        }
-        Command::Lists { command: Some(ListsCommand::Disable { list, scope }) } => {
-            lists::switch(session, list, scope, false).await
-        }
+        Command::Lists { command: Some(command) } => lists::command(session, command).await,
         Command::Levels => levels::run(session).await,
         Command::Level { who, level } => levels::set(session, who, *level).await,
         Command::Rules { command: None } => rules::run(session).await,
-        Command::Rules { command: Some(command) } => rules::remove(session, command).await,
+        Command::Rules { command: Some(command) } => rules::change(session, command).await,
         Command::Allow(rule) => rules::add(session, Action::Allow, rule).await,
         Command::Block(rule) => rules::add(session, Action::Block, rule).await,
         Command::Pause { span, scope } => pause::pause(session, *span, scope).await,

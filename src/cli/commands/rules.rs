@@ -7,7 +7,8 @@ use super::{
     escape, quote, scope_flag,
 };
 use crate::api::{
-    Changed, PauseView, RuleChange, RuleRemoval, RuleView, Rules, ScopeChoice, paths,
+    Changed, PauseView, RuleChange, RuleRemoval, RuleSyntax, RuleText, RuleView, Rules,
+    ScopeChoice, paths,
 };
 use crate::model::Action;
 
@@ -34,15 +35,37 @@ pub async fn add(session: &Session, action: Action, args: &RuleArgs) -> Result<(
     session.show(&changed, |changed, screen| message(changed, action, screen))
 }
 
-/// Takes a rule away.
-pub async fn remove(session: &Session, command: &RulesCommand) -> Result<(), Failure> {
-    let RulesCommand::Remove { name, scope: choice } = command;
-    let body = RuleRemoval { scope: scope(choice, "rules remove", name)?, name: name.clone() };
-    let changed: Changed = session.client.send(Method::POST, paths::RULES_REMOVE, &body).await?;
-    session.show(&changed, |changed, _| {
-        let (name, scope) = (escape(&changed.subject), escape(&changed.scope.to_string()));
-        format!("No rule for {name} binds {scope} any more.\n")
-    })
+/// Makes a rule in AdGuard's syntax, or takes one away.
+pub async fn change(session: &Session, command: &RulesCommand) -> Result<(), Failure> {
+    match command {
+        RulesCommand::Add { text, scope: choice, note } => {
+            let scope = scope(choice, "rules add", text)?;
+            let body = RuleText { scope, text: text.clone(), note: note.clone() };
+            let changed: Changed =
+                session.client.send(Method::POST, paths::RULES_TEXT, &body).await?;
+            session.show(&changed, |changed, _| written(changed))
+        }
+        RulesCommand::Remove { name, scope: choice } => {
+            let scope = scope(choice, "rules remove", name)?;
+            let body = RuleRemoval { scope, name: name.clone() };
+            let changed: Changed =
+                session.client.send(Method::POST, paths::RULES_REMOVE, &body).await?;
+            session.show(&changed, |changed, _| {
+                let (name, scope) = (escape(&changed.subject), escape(&changed.scope.to_string()));
+                format!("No rule for {name} binds {scope} any more.\n")
+            })
+        }
+    }
+}
+
+fn written(changed: &Changed) -> String {
+    let (text, scope) = (&changed.subject, escape(&changed.scope.to_string()));
+    let flag = scope_flag(&changed.scope);
+    format!(
+        "In force for {scope}: {}\nUndo: deadpixel rules remove {} {flag}\n",
+        escape(text),
+        quote(text)
+    )
 }
 
 /// Returns whom a rule is for; says the three ways to tell where nobody is named.
@@ -89,9 +112,10 @@ pub fn render(rules: &Rules, screen: &Screen) -> String {
 
 /// Lays rules out.
 pub fn rules_table(rules: &[RuleView], screen: &Screen) -> String {
+    let names = rules.iter().all(|rule| rule.syntax == RuleSyntax::Name);
     let columns = &[
         Column::whole("RULE"),
-        Column::text("NAME AND BELOW").least(20),
+        Column::text(if names { "NAME AND BELOW" } else { "NAME AND BELOW, OR RULE" }).least(20),
         Column::text("FOR"),
         Column::whole("UNTIL"),
         Column::words("NOTE"),
@@ -99,12 +123,18 @@ pub fn rules_table(rules: &[RuleView], screen: &Screen) -> String {
     let mut table = Table::new(columns);
     for rule in rules {
         let action = match rule.action {
-            Action::Allow => Cell::styled(Style::GotThrough, "allow"),
-            Action::Block => Cell::styled(Style::Blocked, "block"),
+            Some(Action::Allow) => Cell::styled(Style::GotThrough, "allow"),
+            Some(Action::Block) => Cell::styled(Style::Blocked, "block"),
+            None => "adguard".to_string().into(),
+        };
+        let how = match rule.syntax {
+            RuleSyntax::Exact => "only ",
+            RuleSyntax::Regex => "regex ",
+            RuleSyntax::Name | RuleSyntax::Adguard => "",
         };
         table.push(Row::of([
             action,
-            escape(&rule.name).into(),
+            format!("{how}{}", escape(&rule.name)).into(),
             escape(&rule.scope.to_string()).into(),
             rule.until.map(|until| screen.clock(until)).unwrap_or_default().into(),
             rule.note.as_deref().map(escape).unwrap_or_default().into(),

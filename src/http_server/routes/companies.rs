@@ -145,6 +145,7 @@ mod tests {
                 name: tablet.clone(),
                 addresses: Vec::new(),
                 groups: vec![kids.clone()],
+                tags: Vec::new(),
                 part: Part::default(),
             }],
             ..Standing::default()

@@ -6,7 +6,7 @@ use axum::extract::State;
 
 use super::{
     Actor, Answer, App, Body, Params, Purposes, Segment, Shared, Snapshot, change_problem,
-    company_rows, find_device, rows_of, rule_view, seconds, tally_of,
+    company_rows, find_device, rows_of, rule_view, seconds, tally_of, written_view,
 };
 use crate::api::{
     Bound, Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument,
@@ -171,7 +171,9 @@ fn bound_ban(slug: &str, switch: &Sourced<CompanySwitch>) -> Bound {
 /// Returns the own rules of the device, of its groups in their order, and of everyone.
 fn binding_rules(app: &App, snapshot: &Snapshot, device: &Device) -> Vec<RuleView> {
     let timed = app.parts.policy.timed();
-    let rules: Vec<_> = snapshot.standing.rules.iter().chain(&timed.rules).collect();
+    let standing = &snapshot.standing;
+    let plain = standing.rules.iter().chain(&timed.rules).map(rule_view);
+    let rules: Vec<RuleView> = plain.chain(standing.written.iter().map(written_view)).collect();
     let mut scopes = Vec::new();
     if let Some(part) = snapshot.part(device) {
         scopes.push(Scope::Device(part.name.clone()));
@@ -179,5 +181,5 @@ fn binding_rules(app: &App, snapshot: &Snapshot, device: &Device) -> Vec<RuleVie
     }
     scopes.push(Scope::Everyone);
     let of_scope = |scope: Scope| rules.iter().filter(move |rule| rule.scope == scope);
-    scopes.into_iter().flat_map(of_scope).map(|rule| rule_view(rule)).collect()
+    scopes.into_iter().flat_map(of_scope).cloned().collect()
 }

@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 
-use super::{Actor, Answer, App, Body, Segment, Shared, Snapshot, change_problem, find_scope};
+use super::{
+    Actor, Answer, App, Body, Segment, Shared, Snapshot, change_problem, find_scope, list_name,
+    worth,
+};
 use crate::api::{
-    Changed, LineView, ListBrief, ListChange, ListState, ListView, ProblemDocument, ProblemKind,
-    SwitchView,
+    Changed, LineView, ListBrief, ListChange, ListState, ListView, ListWorth, SwitchView,
 };
 use crate::lists::ListReport;
 use crate::model::{ListKind, ListMask, ListName};
@@ -17,8 +19,15 @@ use crate::rules::parse::RefusedLine;
 pub async fn list(State(app): State<Shared>) -> Answer<Vec<ListView>> {
     app.work(|app| {
         let snapshot = Snapshot::of(app);
+        app.parts.log.flush();
+        let sets = app.parts.log.list_sets(0, snapshot.now.wall)?;
+        let mut worth = worth(&sets);
         let reports = app.parts.policy.list_reports();
-        Ok(reports.into_iter().map(|report| view(&snapshot, report)).collect())
+        let views = reports.into_iter().map(|report| {
+            let worth = worth.remove(report.name.as_str()).unwrap_or_default();
+            view(&snapshot, report, worth)
+        });
+        Ok(views.collect())
     })
     .await
 }
@@ -31,8 +40,7 @@ pub async fn switch(
     Body(change): Body<ListChange>,
 ) -> Answer<Changed> {
     app.work(move |app| {
-        let name = ListName::parse(&list)
-            .map_err(|why| ProblemDocument::new(ProblemKind::NotFound, why).field("list"))?;
+        let name = list_name(&list)?;
         let scope = find_scope(app, change.scope)?;
         let switch = Change::SwitchList(scope.clone(), name.clone(), Some(change.on));
         app.parts.policy.apply(&switch, &actor).map_err(change_problem)?;
@@ -48,7 +56,7 @@ pub fn list_briefs(app: &App, snapshot: &Snapshot) -> Vec<ListBrief> {
     shown.map(|report| brief(snapshot, report)).collect()
 }
 
-fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
+fn view(snapshot: &Snapshot, report: ListReport, worth: ListWorth) -> ListView {
     let switches = snapshot.scopes().filter_map(|(scope, part)| {
         part.lists.get(&report.name).map(|&on| SwitchView { scope, on })
     });
@@ -61,6 +69,7 @@ fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
         samples: report.samples.into_iter().map(line).collect(),
         skipped: report.skipped.into_iter().map(line).collect(),
         held: report.held,
+        worth,
     }
 }
 

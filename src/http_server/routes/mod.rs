@@ -3,6 +3,8 @@
 mod companies;
 mod devices;
 mod levels;
+mod list_changes;
+mod list_updates;
 mod lists;
 mod pause;
 mod policy;
@@ -14,17 +16,18 @@ mod why;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use super::{
     Actor, Answer, App, Body, EntryViews, Params, Purposes, Segment, Shared, Snapshot, bounded,
     catalogue_purposes, change_problem, find_company, find_device, find_scope, gap_view,
-    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of,
+    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of, worth,
     write_cursor,
 };
 use crate::api::paths;
+use list_changes::list_name;
 use lists::list_briefs;
-use rules::rule_view;
+use rules::{rule_view, written_view};
 use who::company_rows;
 
 /// Octets that a policy to be checked may have.
@@ -42,10 +45,13 @@ pub fn routes() -> Router<Shared> {
         .route(paths::DEVICE, get(devices::show).patch(devices::rename).delete(devices::forget))
         .route(paths::COMPANIES, get(companies::list))
         .route(paths::COMPANY_POLICY, put(companies::switch))
-        .route(paths::LISTS, get(lists::list))
+        .route(paths::LISTS, get(lists::list).post(list_changes::add))
+        .route(paths::LIST, delete(list_changes::remove))
+        .route(paths::LIST_UPDATES, get(list_updates::list).post(list_updates::update))
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))
         .route(paths::RULES, get(rules::list).post(rules::add))
+        .route(paths::RULES_TEXT, post(rules::write))
         .route(paths::RULES_REMOVE, post(rules::remove))
         .route(paths::PAUSE, post(pause::pause))
         .route(paths::RESUME, post(pause::resume))

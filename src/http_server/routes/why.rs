@@ -1,5 +1,7 @@
 //! Why a name is blocked or not, for a device, now; nothing of it is logged.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::extract::State;
 
 use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, parse_name, seconds};
@@ -12,7 +14,7 @@ use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
 use crate::resolver::{is_canary, is_ours};
-use crate::rules::ListInfo;
+use crate::rules::{Asker, Asking, ListInfo};
 use crate::sinkhole::BlockingMode;
 
 /// Events looked through for the last time a name was asked for.
@@ -37,10 +39,7 @@ impl Judgement {
     }
 
     fn reason(&self) -> Option<Reason> {
-        match self.decision.verdict {
-            Verdict::None => None,
-            Verdict::Allow(reason) | Verdict::Block(reason) => Some(reason),
-        }
+        self.decision.verdict.reason()
     }
 }
 
@@ -56,8 +55,10 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     let policy = snapshot.policy(device.map(|device| device.id));
     let past = past_events(app, &name, device)?;
     let local = is_ours(&snapshot.in_force.zones, &app.parts.upstreams, name.as_ref(), query_type);
-    let own = judge_asked(&snapshot, policy, name.clone());
-    let alias = past.iter().find_map(|entry| alias_of(entry, &snapshot, policy));
+    let asker = asker(&snapshot, device);
+    let view = View { snapshot: &snapshot, policy, asker };
+    let own = judge_asked(&view, query_type, name.clone());
+    let alias = past.iter().find_map(|entry| alias_of(entry, &view));
     let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
     let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
     let blocked = deciding.blocks() && !deciding.decision.lifted && !local;
@@ -90,16 +91,37 @@ fn asked(params: &WhyParams) -> Result<(DomainName, RecordType), ProblemDocument
     Ok((parse_name(&params.name)?, query_type.map_err(invalid)?))
 }
 
-fn judge(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
+/// What a name is held against.
+#[derive(Clone, Copy)]
+struct View<'s> {
+    snapshot: &'s Snapshot,
+    policy: &'s DevicePolicy,
+    asker: Asker<'s>,
+}
+
+/// Returns who asks: the device from one of its addresses.
+fn asker<'s>(snapshot: &'s Snapshot, device: Option<&Device>) -> Asker<'s> {
+    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    match device {
+        Some(device) => {
+            let address = device.addresses.first().copied().unwrap_or(nowhere);
+            snapshot.in_force.policies.bound(device.id).asker(address)
+        }
+        None => Asker { address: nowhere, names: &[], tags: &[] },
+    }
+}
+
+fn judge(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
+    let View { snapshot, policy, asker } = *view;
     let hashes = snapshot.in_force.hashes(name.as_ref());
-    let found = snapshot.in_force.ruleset.find(name.as_ref(), &hashes).lists();
-    let decision = policy.decide(&hashes, found, snapshot.now);
+    let asking = Asking { name: name.as_ref(), query_type, asker };
+    let (decision, found) = snapshot.in_force.judge(policy, asking, &hashes, snapshot.now);
     Judgement { name, hashes, found, decision }
 }
 
 /// Judges a name as the resolver does: of the canaries' only an allow is the last word.
-fn judge_asked(snapshot: &Snapshot, policy: &DevicePolicy, name: DomainName) -> Judgement {
-    let mut judgement = judge(snapshot, policy, name);
+fn judge_asked(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
+    let mut judgement = judge(view, query_type, name);
     let decision = &mut judgement.decision;
     let open = decision.verdict == Verdict::None || decision.lifted;
     if open && is_canary(judgement.name.as_ref()) {
@@ -124,14 +146,10 @@ fn past_events(
 }
 
 /// Returns the alias an event names, if a rule that is in force now matches it.
-fn alias_of(
-    entry: &Entry,
-    snapshot: &Snapshot,
-    policy: &DevicePolicy,
-) -> Option<(WhyAlias, Judgement)> {
+fn alias_of(entry: &Entry, view: &View<'_>) -> Option<(WhyAlias, Judgement)> {
     let target = entry.alias.as_ref()?;
     let name = DomainName::from_presentation(target).ok()?;
-    let judgement = judge(snapshot, policy, name);
+    let judgement = judge(view, RecordType::CNAME, name);
     let alias = WhyAlias { target: target.clone(), seen: timestamp(entry.cursor.at) };
     judgement.reason().map(|_| (alias, judgement))
 }
@@ -205,7 +223,7 @@ fn expected(
         reason => {
             let mode = match reason {
                 Some(Reason::Canary) => &BlockingMode::NxDomain,
-                _ => policy.blocking(),
+                _ => policy.blocking(judgement.decision.answer),
             };
             let ttl = snapshot.in_force.policies.blocked_ttl();
             Expected::Sinkhole { data: sinkhole_data(mode, query_type), ttl }
@@ -223,6 +241,7 @@ fn sinkhole_data(mode: &BlockingMode, query_type: RecordType) -> String {
         BlockingMode::NxDomain => return "NXDOMAIN".into(),
         BlockingMode::Refused => return "REFUSED".into(),
         BlockingMode::NoData => return "no data".into(),
+        BlockingMode::Drop => return "no reply".into(),
         BlockingMode::NullAddress => (Vec::new(), Vec::new()),
         BlockingMode::Addresses { v4, v6 } => (
             v4.iter().map(ToString::to_string).collect(),

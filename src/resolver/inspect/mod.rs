@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{DomainName, ListMask, NameRef, Reason, RecordType, Verdict};
+use crate::model::{DomainName, Reason, RecordType, Verdict};
 use crate::policy::Decision;
-use crate::wire::{Message, Section, StoredAnswer};
+use crate::rules::{Answer, Matches};
+use crate::wire::{Message, RecordView, Section, StoredAnswer};
 
 use super::replies::{BLOCKED, CENSORED, FILTERED};
 
@@ -12,6 +13,8 @@ use super::replies::{BLOCKED, CENSORED, FILTERED};
 /// comes near (`reliability.md`, section 6).
 const MAX_TARGETS: usize = 64;
 const MAX_ALIASES: usize = 16;
+/// Most different addresses, hints counted too.
+const MAX_ADDRESSES: usize = 256;
 
 /// What an answer leads to, matched against all lists of one generation.
 ///
@@ -19,62 +22,74 @@ const MAX_ALIASES: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inspection {
     generation: u32,
-    targets: Box<[Target]>,
+    elements: Box<[Element]>,
     forwarded: bool,
     private: bool,
     blocked_upstream: bool,
 }
 
-/// A name that an answer leads to.
+/// One thing that an answer leads to, with what all lists say of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The name.
-    pub name: DomainName,
-    /// Every list that names it.
-    pub lists: ListMask,
+pub struct Element {
+    /// The name or address.
+    pub lead: Lead,
+    /// The type of the record that leads there, as rules are asked by (`filter-rules.md`, 2.2).
+    pub record_type: RecordType,
+    /// What all lists say of it.
+    pub matches: Matches,
     /// Whether it is a tracking name.
     pub tracking: bool,
 }
 
-/// What a policy makes of the targets: their places, and why.
+/// Where a record leads.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// To a name: an alias or service target.
+    Name(DomainName),
+    /// To an address, as record or hint.
+    Address(IpAddr),
+}
+
+/// What a policy makes of what an answer leads to: the places, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ruling {
-    /// The first that is blocked.
-    pub block: Option<(usize, Reason)>,
+    /// The first that is blocked, and how that is answered.
+    pub block: Option<(usize, Reason, Answer)>,
     /// The first that would be, but for a pause or the level.
     pub lifted: Option<(usize, Reason)>,
 }
 
+/// What was found in an answer so far.
+#[derive(Default)]
+struct Found {
+    elements: Vec<Element>,
+    targets: usize,
+    aliases: usize,
+    addresses: usize,
+    private: bool,
+    null: bool,
+}
+
 impl Inspection {
-    /// Inspects an answer under a generation of lists; `classify` knows lists and tracking names.
+    /// Inspects an answer under a generation of lists; `classify` knows what lists say of a lead,
+    /// and tracking names.
     ///
-    /// `forwarded` says whether a server of `[forward]` gave it. `None`: it leads to too many names.
+    /// `forwarded` says whether a server of `[forward]` gave it. `None`: it leads to too much.
     pub fn of(
         answer: &StoredAnswer,
         generation: u32,
         forwarded: bool,
-        classify: impl Fn(NameRef<'_>) -> (ListMask, bool),
+        classify: impl Fn(&Lead) -> (Matches, bool),
     ) -> Option<Inspection> {
         let message = Message::parse(answer.octets()).ok()?;
-        let mut targets: Vec<Target> = Vec::new();
-        let mut aliases = 0;
-        let mut private = false;
-        let mut blocked_upstream =
-            answer.extended_errors().any(|code| matches!(code, BLOCKED | CENSORED | FILTERED));
+        let mut found = Found::default();
         for record in message.records().filter(|record| record.section == Section::Answer) {
-            let fresh = |name: &DomainName| targets.iter().all(|target| target.name != *name);
-            if let Some(name) = record.target().filter(fresh) {
-                let (lists, tracking) = classify(name.as_ref());
-                targets.push(Target { name, lists, tracking });
-                aliases += usize::from(record.record_type == RecordType::CNAME);
-            }
-            let addresses = record.addresses();
-            private |= addresses.iter().any(|&address| is_private(address));
-            blocked_upstream |= addresses.iter().any(|address| address.is_unspecified());
+            found.take(&record, &classify)?;
         }
-        let targets = targets.into();
-        let found = Inspection { generation, targets, forwarded, private, blocked_upstream };
-        (found.targets.len() <= MAX_TARGETS && aliases <= MAX_ALIASES).then_some(found)
+        let said = |code| matches!(code, BLOCKED | CENSORED | FILTERED);
+        let blocked_upstream = found.null || answer.extended_errors().any(said);
+        let (elements, private) = (found.elements.into(), found.private);
+        Some(Inspection { generation, elements, forwarded, private, blocked_upstream })
     }
 
     /// Returns the generation of lists it was made under.
@@ -82,16 +97,19 @@ impl Inspection {
         self.generation
     }
 
-    /// Returns the names that the answer leads to, in its order.
-    pub fn targets(&self) -> &[Target] {
-        &self.targets
+    /// Returns what the answer leads to, in its order.
+    pub fn elements(&self) -> &[Element] {
+        &self.elements
     }
 
     /// Returns octets held outside the answer, for the cache's bound.
     pub fn size(&self) -> usize {
-        let names: usize =
-            self.targets.iter().map(|target| target.name.as_ref().wire().len()).sum();
-        size_of::<Self>() + size_of_val(&*self.targets) + names
+        let outside = |element: &Element| match &element.lead {
+            Lead::Name(name) => name.as_ref().wire().len() + element.matches.size(),
+            Lead::Address(_) => element.matches.size(),
+        };
+        let outside: usize = self.elements.iter().map(outside).sum();
+        size_of::<Self>() + size_of_val(&*self.elements) + outside
     }
 
     /// Returns whether a server of `[forward]` gave the answer.
@@ -109,31 +127,78 @@ impl Inspection {
         self.blocked_upstream
     }
 
-    /// Judges the targets in their order: a block ends it, and so does an allow of the own tier.
+    /// Judges what it leads to in its order: a block ends it, and so does an own allow of a name.
     ///
-    /// Any other allow lets only its own target through (`filter-rules.md`, 13, row 12).
-    pub fn judge(&self, decide: impl Fn(NameRef<'_>, ListMask) -> Decision) -> Ruling {
+    /// Any other allow lets only its own element through (`filter-rules.md`, 13, row 12). A rewrite
+    /// has no effect there.
+    pub fn judge(&self, decide: impl Fn(&Element) -> Decision) -> Ruling {
         let mut ruling = Ruling::default();
-        for (place, target) in self.targets.iter().enumerate() {
-            let decision = decide(target.name.as_ref(), target.lists);
+        for (place, element) in self.elements.iter().enumerate() {
+            let decision = decide(element);
             match decision.verdict {
                 Verdict::Block(reason) if decision.lifted => {
                     ruling.lifted.get_or_insert((place, reason));
                 }
                 Verdict::Block(reason) => {
-                    ruling.block = Some((place, reason));
+                    ruling.block = Some((place, reason, decision.answer));
                     break;
                 }
-                Verdict::Allow(_) if decision.own => break,
-                Verdict::Allow(_) | Verdict::None => {}
+                Verdict::Allow(_) if decision.own && matches!(element.lead, Lead::Name(_)) => break,
+                _ => {}
             }
         }
         ruling
     }
 
-    /// Returns the place of the first tracking name among the targets.
+    /// Returns the place of the first tracking name that it leads to.
     pub fn first_tracking(&self) -> Option<usize> {
-        self.targets.iter().position(|target| target.tracking)
+        self.elements.iter().position(|element| element.tracking)
+    }
+}
+
+impl Found {
+    /// Takes in where a record leads; `None` if that is too much.
+    fn take(
+        &mut self,
+        record: &RecordView<'_>,
+        classify: &impl Fn(&Lead) -> (Matches, bool),
+    ) -> Option<()> {
+        let record_type = match record.record_type {
+            RecordType::DNAME => RecordType::CNAME,
+            other => other,
+        };
+        if let Some(name) = record.target().map(Lead::Name)
+            && self.add(name, record_type, classify)
+        {
+            self.targets += 1;
+            self.aliases += usize::from(record.record_type == RecordType::CNAME);
+        }
+        for address in record.addresses() {
+            self.private |= is_private(address);
+            self.null |= address.is_unspecified();
+            let fresh = self.add(Lead::Address(address), record_type, classify);
+            self.addresses += usize::from(fresh);
+            if self.addresses > MAX_ADDRESSES {
+                return None;
+            }
+        }
+        (self.targets <= MAX_TARGETS && self.aliases <= MAX_ALIASES).then_some(())
+    }
+
+    /// Adds a lead with its record's type; returns whether it is a new one.
+    fn add(
+        &mut self,
+        lead: Lead,
+        record_type: RecordType,
+        classify: &impl Fn(&Lead) -> (Matches, bool),
+    ) -> bool {
+        let known = |known: &Element| known.record_type == record_type && known.lead == lead;
+        if self.elements.iter().any(known) {
+            return false;
+        }
+        let (matches, tracking) = classify(&lead);
+        self.elements.push(Element { lead, record_type, matches, tracking });
+        true
     }
 }
 

@@ -59,12 +59,20 @@ fn answer(query_type: Type, records: Vec<Record>, errors: &[u16]) -> StoredAnswe
     StoredAnswer::take(&reply.to_vec().expect("a message"), &question).expect("an answer")
 }
 
-/// Everything below `tracker.net` is on the list and a tracking name.
+/// Everything below `tracker.net` is a tracking name.
 fn inspect(answer: &StoredAnswer, forwarded: bool) -> Option<Inspection> {
-    Inspection::of(answer, 5, forwarded, |target| {
-        let tracking = target.is_subdomain_of(name("tracker.net").as_ref());
-        (tracking.then_some(TRACKER).into_iter().collect(), tracking)
-    })
+    Inspection::of(answer, 5, forwarded, |lead| (Matches::default(), is_tracker(lead)))
+}
+
+fn is_tracker(lead: &Lead) -> bool {
+    below(lead, "tracker.net")
+}
+
+fn below(lead: &Lead, above: &str) -> bool {
+    match lead {
+        Lead::Name(target) => target.as_ref().is_subdomain_of(name(above).as_ref()),
+        Lead::Address(_) => false,
+    }
 }
 
 fn addresses(list: &[&str]) -> Inspection {
@@ -72,13 +80,13 @@ fn addresses(list: &[&str]) -> Inspection {
     inspect(&answer(Type::A, records, &[]), false).expect("an inspection")
 }
 
-fn decision(verdict: Verdict) -> Decision {
-    Decision { verdict, lifted: false, own: false }
+fn by_list(element: &Element) -> Decision {
+    let blocked = is_tracker(&element.lead);
+    if blocked { Verdict::Block(Reason::List(TRACKER)).into() } else { Verdict::None.into() }
 }
 
-fn by_list(_: NameRef<'_>, lists: ListMask) -> Decision {
-    let blocked = lists.contains(TRACKER);
-    decision(if blocked { Verdict::Block(Reason::List(TRACKER)) } else { Verdict::None })
+fn by_tracker(place: usize) -> Option<(usize, Reason, Answer)> {
+    Some((place, Reason::List(TRACKER), Answer::Policy))
 }
 
 fn chain() -> Inspection {
@@ -93,9 +101,13 @@ fn chain() -> Inspection {
 #[test]
 fn alias_of_a_tracker_is_blocked() {
     let found = chain();
-    let names: Vec<String> = found.targets().iter().map(|t| t.name.to_string()).collect();
-    assert_eq!(names, ["cdn.shared.org", "x.tracker.net"]);
-    assert_eq!(found.judge(by_list).block, Some((1, Reason::List(TRACKER))));
+    let leads: Vec<&Lead> = found.elements().iter().map(|element| &element.lead).collect();
+    let address = Lead::Address("198.51.100.7".parse().expect("an address"));
+    let names = ["cdn.shared.org", "x.tracker.net"].map(|text| Lead::Name(name(text)));
+    assert_eq!(leads, [&names[0], &names[1], &address]);
+    let types: Vec<RecordType> = found.elements().iter().map(|e| e.record_type).collect();
+    assert_eq!(types, [RecordType::CNAME, RecordType::CNAME, RecordType::A]);
+    assert_eq!(found.judge(by_list).block, by_tracker(1));
     assert_eq!(found.first_tracking(), Some(1));
     assert_eq!((found.generation(), found.leads_inside()), (5, false));
 }
@@ -104,7 +116,7 @@ fn alias_of_a_tracker_is_blocked() {
 fn a_blocked_alias_without_an_address_is_found_too() {
     let records = vec![alias("www.site.com.", "x.tracker.net.")];
     let found = inspect(&answer(Type::AAAA, records, &[]), false).expect("an inspection");
-    assert_eq!(found.judge(by_list).block, Some((0, Reason::List(TRACKER))));
+    assert_eq!(found.judge(by_list).block, by_tracker(0));
 }
 
 #[test]
@@ -114,18 +126,19 @@ fn service_targets_are_targets_and_their_owner_is_not() {
         service("www.site.com.", "svc.tracker.net.", "198.51.100.2"),
     ];
     let found = inspect(&answer(Type::HTTPS, records, &[]), false).expect("an inspection");
-    assert_eq!(found.targets().len(), 1);
-    assert_eq!(found.judge(by_list).block, Some((0, Reason::List(TRACKER))));
+    assert_eq!(found.elements().len(), 3);
+    assert!(found.elements().iter().all(|element| element.record_type == RecordType::HTTPS));
+    assert_eq!(found.judge(by_list).block, by_tracker(1));
 }
 
 #[test]
 fn an_own_allow_ends_the_checks_and_a_lists_allow_does_not() {
     let allow_cdn = |own: bool| {
-        move |target: NameRef<'_>, lists: ListMask| {
-            if target.is_subdomain_of(name("shared.org").as_ref()) {
-                Decision { own, ..decision(Verdict::Allow(OWN_BLOCK)) }
+        move |element: &Element| {
+            if below(&element.lead, "shared.org") {
+                Decision { own, ..Verdict::Allow(OWN_BLOCK).into() }
             } else {
-                by_list(target, lists)
+                by_list(element)
             }
         }
     };
@@ -134,17 +147,44 @@ fn an_own_allow_ends_the_checks_and_a_lists_allow_does_not() {
 }
 
 #[test]
+fn an_address_is_blocked_with_its_rules_answer_and_an_allowed_one_skipped() {
+    let found = addresses(&["198.51.100.1", "198.51.100.2", "198.51.100.3"]);
+    let is = |element: &Element, last: u8| {
+        element.lead == Lead::Address([198, 51, 100, last].into())
+            && element.record_type == RecordType::A
+    };
+    let decide = |element: &Element| match element {
+        element if is(element, 1) => Decision { own: true, ..Verdict::Allow(OWN_BLOCK).into() },
+        element if is(element, 2) => Verdict::Rewrite(OWN_BLOCK).into(),
+        _ => Decision { answer: Answer::Drop, ..Verdict::Block(OWN_BLOCK).into() },
+    };
+    assert_eq!(found.judge(decide).block, Some((2, OWN_BLOCK, Answer::Drop)));
+}
+
+#[test]
+fn mapped_addresses_count_as_what_they_map_and_hints_by_the_type_of_their_record() {
+    let records = vec![address("www.site.com.", "::ffff:198.51.100.9")];
+    let found = inspect(&answer(Type::AAAA, records, &[]), false).expect("an inspection");
+    assert_eq!(found.elements()[0].lead, Lead::Address([198, 51, 100, 9].into()));
+    assert_eq!(found.elements()[0].record_type, RecordType::AAAA);
+    let records = vec![service("www.site.com.", ".", "198.51.100.9")];
+    let found = inspect(&answer(Type::HTTPS, records, &[]), false).expect("an inspection");
+    assert_eq!(found.elements()[0].lead, Lead::Address([198, 51, 100, 9].into()));
+    assert_eq!(found.elements()[0].record_type, RecordType::HTTPS);
+}
+
+#[test]
 fn a_lifted_block_is_noted_and_a_later_one_still_stands() {
-    let paused =
-        |target: NameRef<'_>, lists: ListMask| Decision { lifted: true, ..by_list(target, lists) };
+    let paused = |element: &Element| Decision { lifted: true, ..by_list(element) };
     let ruling = chain().judge(paused);
-    assert_eq!(ruling, Ruling { block: None, lifted: Some((1, Reason::List(TRACKER))) });
-    let own_block_behind = |target: NameRef<'_>, _: ListMask| Decision {
-        lifted: target.is_subdomain_of(name("shared.org").as_ref()),
-        ..decision(Verdict::Block(OWN_BLOCK))
+    assert_eq!((ruling.block, ruling.lifted), (None, Some((1, Reason::List(TRACKER)))));
+    let own_block_behind = |element: &Element| Decision {
+        lifted: below(&element.lead, "shared.org"),
+        ..Verdict::Block(OWN_BLOCK).into()
     };
     let ruling = chain().judge(own_block_behind);
-    assert_eq!(ruling, Ruling { block: Some((1, OWN_BLOCK)), lifted: Some((0, OWN_BLOCK)) });
+    assert_eq!(ruling.block, Some((1, OWN_BLOCK, Answer::Policy)));
+    assert_eq!(ruling.lifted, Some((0, OWN_BLOCK)));
 }
 
 #[test]
@@ -197,8 +237,14 @@ fn an_answer_that_leads_everywhere_is_refused_whole() {
             .collect();
         inspect(&answer(Type::HTTPS, records, &[]), false)
     };
-    assert_eq!(services(64).expect("an inspection").targets().len(), 64);
+    assert_eq!(services(64).expect("an inspection").elements().len(), 65, "and one hint");
     assert!(services(65).is_none());
+    let addresses = |count: u32| {
+        let one = |n: u32| address("www.site.com.", &Ipv4Addr::from(0xc633_6400 + n).to_string());
+        inspect(&answer(Type::A, (0..count).map(one).collect(), &[]), false)
+    };
+    assert_eq!(addresses(256).expect("an inspection").elements().len(), 256);
+    assert!(addresses(257).is_none());
 }
 
 #[test]
@@ -211,6 +257,6 @@ fn sixteen_aliases_are_followed_and_seventeen_are_refused() {
         records.push(address(&owner(count), "198.51.100.1"));
         inspect(&answer(Type::A, records, &[]), false)
     };
-    assert_eq!(chained(16).expect("an inspection").targets().len(), 16);
+    assert_eq!(chained(16).expect("an inspection").elements().len(), 17, "and an address");
     assert!(chained(17).is_none());
 }

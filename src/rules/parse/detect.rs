@@ -34,6 +34,8 @@ enum Kind {
     AdGuard,
     Hosts,
     Wildcard,
+    /// `.name`, which is dirt but among wildcards.
+    Dotted,
     Name,
     Unknown,
 }
@@ -48,6 +50,7 @@ struct Counts {
     adguard: u32,
     hosts: u32,
     wildcard: u32,
+    dotted: u32,
     names: u32,
 }
 
@@ -114,6 +117,7 @@ impl Counts {
             Kind::AdGuard => self.adguard += 1,
             Kind::Hosts => self.hosts += 1,
             Kind::Wildcard => self.wildcard += 1,
+            Kind::Dotted => self.dotted += 1,
             Kind::Name => self.names += 1,
             Kind::Unknown => {}
         }
@@ -123,7 +127,7 @@ impl Counts {
     fn format(&self) -> Format {
         // Records alone tell no policy zone.
         let zone = if self.zone > 0 { self.zone + self.records } else { 0 };
-        let lists = self.adguard + self.hosts + self.wildcard + self.names;
+        let lists = self.adguard + self.hosts + self.wildcard + self.dotted + self.names;
         let most = zone.max(self.unbound).max(self.dnsmasq).max(lists);
         match most {
             0 => Format::Domains,
@@ -140,7 +144,7 @@ impl Counts {
             Format::Adguard
         } else if self.hosts > 0 {
             Format::Hosts
-        } else if self.wildcard > 0 {
+        } else if self.wildcard > 0 || self.dotted > self.names {
             Format::Wildcard
         } else {
             Format::Domains
@@ -164,7 +168,8 @@ fn kind(text: &str) -> Kind {
     let mut words = words(cut_comment(text));
     match (words.next(), words.next()) {
         (Some(first), Some(_)) if address(first).is_some() => Kind::Hosts,
-        (Some(word), None) if word.starts_with("*.") || word.starts_with('.') => Kind::Wildcard,
+        (Some(word), None) if word.starts_with("*.") => Kind::Wildcard,
+        (Some(word), None) if word.starts_with('.') => Kind::Dotted,
         (Some(word), None) if address(word).is_none() => Kind::Name,
         _ => Kind::Unknown,
     }
@@ -235,6 +240,8 @@ mod tests {
         assert_eq!(found("*.x.com\n||y.com^"), Format::Adguard);
         assert_eq!(found("*.x.com\n0.0.0.0 y.com"), Format::Hosts);
         assert_eq!(found("*.x.com\ny.com"), Format::Wildcard);
+        assert_eq!(found(".x.com\n.y.com\nz.com"), Format::Wildcard);
+        assert_eq!(found(".x.com\ny.com\nz.com"), Format::Domains);
     }
 
     #[test]

@@ -8,27 +8,27 @@ use super::{
 
 /// Reads a line: its name is blocked, itself alone unless marked.
 pub fn read(line: &str, found: &mut LineReading<'_>) {
-    if is_adguard(line) {
-        return read_adguard(line, found);
-    }
-    let text = cut_comment(line);
-    let mut words = words(text);
-    let Some(first) = words.next() else {
-        return;
-    };
-    if words.next().is_none() {
-        read_word(first, found);
-    } else if address(first).is_some() {
-        found.refuse(Refusal::HostsLine);
-    } else {
-        found.refuse(foreign(text).unwrap_or(Refusal::SeveralWords));
+    if let Some(word) = only_word(line, found) {
+        read_word(word, found);
     }
 }
 
-/// Reads a word: a name, `*.name` or `.name`, an address, a prefix or a URL that is only a host.
+/// Reads a line of a wildcard list, in which `.name` is `*.name`; elsewhere it is no name.
+pub fn read_wildcard(line: &str, found: &mut LineReading<'_>) {
+    let Some(word) = only_word(line, found) else {
+        return;
+    };
+    match word.strip_prefix('.') {
+        Some(below) if !below.is_empty() && !below.contains('*') => found.subtree(below),
+        _ => read_word(word, found),
+    }
+}
+
+/// Reads a word: a name, `*.name`, an address, a prefix or a URL that is only a host.
+///
+/// `*.name` covers the name too: publishers write it for the name and all below.
 pub fn read_word(word: &str, found: &mut LineReading<'_>) {
-    let below = word.strip_prefix("*.").or_else(|| word.strip_prefix('.'));
-    let below = below.filter(|below| !below.is_empty());
+    let below = word.strip_prefix("*.").filter(|below| !below.is_empty());
     if below.unwrap_or(word).contains('*') {
         return found.refuse(Refusal::InnerStar);
     }
@@ -37,6 +37,28 @@ pub fn read_word(word: &str, found: &mut LineReading<'_>) {
         Err(Ok(host)) => found.name(host),
         Err(Err(refusal)) => found.refuse(refusal),
     }
+}
+
+/// Returns the one word of a line; what is more than that is read or refused here.
+fn only_word<'l>(line: &'l str, found: &mut LineReading<'_>) -> Option<&'l str> {
+    if is_plain(line) {
+        return Some(line);
+    }
+    if is_adguard(line) {
+        read_adguard(line, found);
+        return None;
+    }
+    let text = cut_comment(line);
+    let mut words = words(text);
+    let first = words.next()?;
+    if words.next().is_none() {
+        return Some(first);
+    }
+    found.refuse(match address(first) {
+        Some(_) => Refusal::HostsLine,
+        None => foreign(text).unwrap_or(Refusal::SeveralWords),
+    });
+    None
 }
 
 /// Returns the host of a word that may be a URL; one with a path or port is not a rule for a host.

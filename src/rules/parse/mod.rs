@@ -25,7 +25,7 @@ use super::{
 };
 use crate::model::DomainName;
 
-use adguard::{split_unescaped, unescaped};
+use adguard::{read as read_adguard, split_unescaped, unescaped};
 use adguard_modifiers::{Browser, Modifiers, modifiers};
 use adguard_pattern::{Meaning, inner_expression, is_of_pages, is_plain_name, pattern, prefix};
 use detect::{Start, is_header};
@@ -250,7 +250,8 @@ fn line_reader(format: Format) -> ReadLine {
         Format::Adguard => adguard::read,
         Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
         Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
-        Format::Auto | Format::Domains | Format::Wildcard | Format::Disconnect => domains::read,
+        Format::Wildcard => domains::read_wildcard,
+        Format::Auto | Format::Domains | Format::Disconnect => domains::read,
     }
 }
 

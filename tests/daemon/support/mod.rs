@@ -2,12 +2,16 @@
 
 mod ask;
 mod encrypted;
+mod list_server;
 mod replies;
 mod test_daemon;
 mod upstream;
 
-pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp};
+pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp, read_framed, write_framed};
 pub use encrypted::{EncryptedUpstream, Identity};
+pub use list_server::{
+    LIST_HOST, ListIdentity, ListServer, Step, answer, head, list, redirect, status,
+};
 pub use replies::Reply;
 pub use test_daemon::{Setup, TestDaemon};
 pub use upstream::{FakeUpstream, Mood};

@@ -35,7 +35,15 @@ impl Setup {
 
     pub fn with_config(config: &str) -> Setup {
         let policy = String::new();
-        Setup { config: config.into(), policy, clock: Clock::system(), files: Vec::new() }
+        // No test fetches from the internet.
+        let defaults = "[lists]\nsubscribe_defaults = false\n";
+        let lists = if config.contains("[lists]") { "" } else { defaults };
+        Setup {
+            config: format!("{config}\n{lists}"),
+            policy,
+            clock: Clock::system(),
+            files: Vec::new(),
+        }
     }
 
     pub fn policy(mut self, text: &str) -> Setup {
