@@ -18,6 +18,11 @@ impl Prefix {
         Prefix { address, bits: width(address) }
     }
 
+    /// Returns its first address.
+    pub fn address(self) -> IpAddr {
+        self.address
+    }
+
     /// Returns how many bits count.
     pub fn bits(self) -> u8 {
         self.bits

@@ -2,13 +2,19 @@
 
 use crate::model::{DomainName, ListId, ListMask};
 
-use super::{Answer, Record};
+use super::{Answer, Few, Record, Step};
 
 /// What all lists say of one name or address, whoever asks; conditions are not yet judged.
+///
+/// It means something to the ruleset that made it, and to no other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
     /// Lists of which a rule without condition matches.
     pub(super) lists: ListMask,
+    /// What was found, in the order of the walk; see [`Step`].
+    pub(super) steps: Few,
+    /// Whether it is about an address.
+    pub(super) address: bool,
 }
 
 /// What the lists of one tier say of a query, taken together.
@@ -42,7 +48,7 @@ pub struct Rewritten {
 impl Matches {
     /// Returns whether no rule matches, with condition or without.
     pub fn is_empty(&self) -> bool {
-        self.lists.is_empty()
+        self.steps.as_slice().is_empty()
     }
 
     /// Returns the lists of which a rule without condition matches.
@@ -52,6 +58,11 @@ impl Matches {
 
     /// Returns resident octets outside the value itself.
     pub fn size(&self) -> usize {
-        0
+        self.steps.size()
+    }
+
+    /// Adds a step behind the others.
+    pub(super) fn push(&mut self, step: Step) {
+        self.steps.push(step.number());
     }
 }

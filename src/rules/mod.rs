@@ -1,31 +1,47 @@
 //! What a list says: text in, matches out; pure.
 
+mod artefact;
+mod assemble;
 mod compile;
 mod condition;
+mod few;
 mod glob;
 mod index;
-mod line_table;
+mod judge;
+mod kind;
 mod literals;
 mod matches;
+mod octets;
 pub mod parse;
 mod patterns;
+mod places;
+mod presentation;
+mod rewriting;
 mod rule;
 mod ruleset;
-mod said;
+mod sets;
+mod special;
 #[cfg(test)]
 mod test_data;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-use index::Index;
-use line_table::LineTable;
-use patterns::{PatternDrafts, Patterns};
-use said::{Form, NameRules, Said};
+use few::Few;
+use index::{Entry, Index};
+use judge::Tally;
+use kind::{Kind, Place, Reach};
+use patterns::{Matcher, PatternPlace, Patterns, Subject};
+use presentation::Presentation;
+use sets::{SetRef, Sets};
+use special::Special;
+use walk::{Heard, Standing, Step, Walk};
 
-pub use compile::{Compiler, ListInput, RefusedRule, TooManyLists, compile};
+pub use artefact::ArtefactError;
+pub use compile::{Committed, Compiler, Draft, ListInput, RefusedRule, TooManyLists, compile};
 pub use condition::{Asker, Asking, ClientMatch, Condition, Except, Selection};
 pub use glob::Glob;
 pub use literals::required_literals;
 pub use matches::{Judgement, Matches, Rewritten};
 pub use rule::{Answer, Effect, Pattern, Record, Rewrite, Rule, TextPattern, TextSyntax};
-pub use ruleset::{Explained, ListInfo, Ruleset};
+pub use ruleset::{ListInfo, Ruleset};

@@ -1,287 +1,313 @@
-//! The regular expressions of all lists, held against the presentation form of a name.
+//! The text patterns of all lists, held against the text of a name or address.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::model::{ListId, ListMask, MAX_NAME_OCTETS, NameRef};
-
-use super::{Effect, Said};
+use super::{Few, Glob, Presentation, TextPattern, TextSyntax, required_literals};
 
 /// Largest compiled expression, in octets.
 const EXPRESSION_LIMIT: usize = 1 << 20;
 
-/// Largest automaton of all expressions together; without it each is tried alone.
+/// Largest automaton of all expressions without a literal together; else each is tried alone.
 const SET_LIMIT: usize = 64 << 20;
 
-/// Expressions of which a search remembers whether they match: more than the lists share.
-const REMEMBERED: usize = u64::BITS as usize;
+/// Shortest text that the prefilter looks for.
+const SHORTEST_LITERAL: usize = 3;
 
-/// What a list makes of an expression.
-struct PatternRule {
-    /// The place of the expression.
-    expression: usize,
-    list: ListId,
-    effect: Effect,
-    line: u32,
+/// Octets of texts up to which the prefilter is a full automaton: the fastest, and the largest.
+const FULL_AUTOMATON: usize = 32 << 10;
+
+/// A pattern that can be held against a text.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    engine: Engine,
+    inverted: bool,
+    addresses: bool,
+    /// Whether of names only those are meant that are written like an address.
+    only_addresses: bool,
 }
 
-/// Regular expressions being taken in, list after list; each is compiled once.
+#[derive(Clone, Debug)]
+enum Engine {
+    Glob(Glob),
+    Regex(Regex),
+}
+
+/// A pattern, and the set of rules that have it.
+#[derive(Clone, Debug)]
+pub struct PatternPlace {
+    /// As it is written.
+    pub text: TextPattern,
+    /// Ready to be held against texts.
+    pub matcher: Matcher,
+    /// The number of its set.
+    pub set: u32,
+}
+
+/// All text patterns, in the order of the walk.
+///
+/// Those that need some text of three octets or more are tried only if one look over the name
+/// finds such a text; of the others the expressions are first tried all at once.
+/// Cost: some 100 ns for a name that no pattern's text is found in, whatever their number.
 #[derive(Default)]
-pub struct PatternDrafts {
-    places: HashMap<Box<str>, usize>,
-    expressions: Vec<Regex>,
-    rules: Vec<PatternRule>,
-}
-
-/// All regular expressions; one look at `any` tells whether one of them matches.
 pub struct Patterns {
+    placed: Box<[PatternPlace]>,
+    guard: Option<Guard>,
+    /// Whether any of `expressions` matches.
     any: Option<RegexSet>,
-    expressions: Box<[Regex]>,
-    rules: Box<[PatternRule]>,
-    lists: ListMask,
+    expressions: Box<[u32]>,
+    /// Without literal, and no plain expressions.
+    loose: Box<[u32]>,
+    any_for_addresses: bool,
 }
 
-/// What is known of the first expressions during a search.
-#[derive(Default)]
-struct Tried {
-    known: u64,
-    matching: u64,
+/// One look for all texts; `owners` are the patterns that each found text may belong to.
+struct Guard {
+    texts: AhoCorasick,
+    owners: Box<[Box<[u32]>]>,
 }
 
-impl PatternDrafts {
-    /// Takes an expression of a list in; the error says what is wrong with it.
-    pub fn add(
-        &mut self,
-        text: &str,
-        list: ListId,
-        effect: Effect,
-        line: u32,
-    ) -> Result<(), String> {
-        let expression = match self.places.get(text) {
-            Some(&place) => place,
-            None => {
-                let mut builder = RegexBuilder::new(text);
-                let built = builder.unicode(false).size_limit(EXPRESSION_LIMIT).build();
-                self.expressions.push(built.map_err(|error| error.to_string())?);
-                self.places.insert(text.into(), self.places.len());
-                self.places.len() - 1
-            }
+/// What a search is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A name.
+    Name,
+    /// A name that is written like an address.
+    Literal,
+    /// An address in an answer.
+    Address,
+}
+
+impl Matcher {
+    /// Compiles a pattern; the error says what is wrong with it.
+    pub fn new(pattern: &TextPattern) -> Result<Matcher, String> {
+        let engine = match pattern.syntax {
+            TextSyntax::Glob => Engine::Glob(Glob::new(&pattern.text)),
+            TextSyntax::Regex => Engine::Regex(expression(&pattern.text)?),
         };
-        self.rules.push(PatternRule { expression, list, effect, line });
-        Ok(())
+        let part_of_address = |c: char| matches!(c, '0'..='9' | '.' | ':' | '*' | '|' | '^');
+        Ok(Matcher {
+            engine,
+            inverted: pattern.inverted,
+            addresses: pattern.addresses,
+            only_addresses: pattern.addresses
+                && pattern.syntax == TextSyntax::Glob
+                && pattern.text.chars().all(part_of_address),
+        })
     }
 
-    /// Takes the expressions together.
-    pub fn finish(self) -> Patterns {
-        let any = RegexSetBuilder::new(self.expressions.iter().map(Regex::as_str))
-            .unicode(false)
-            .size_limit(SET_LIMIT)
-            .build()
-            .ok();
-        let lists = self.rules.iter().map(|rule| rule.list).collect();
-        let (expressions, rules) = (self.expressions.into(), self.rules.into());
-        Patterns { any, expressions, rules, lists }
+    fn matches(&self, text: &[u8], subject: Subject) -> bool {
+        let is_meant = match subject {
+            Subject::Name => !self.only_addresses,
+            Subject::Literal => true,
+            Subject::Address => self.addresses,
+        };
+        let holds = || match &self.engine {
+            Engine::Glob(glob) => glob.matches(text),
+            Engine::Regex(regex) => regex.is_match(text),
+        };
+        is_meant && holds() != self.inverted
     }
+
+    /// Returns texts of which each match holds one, if all are long enough to be looked for.
+    fn literals(&self) -> Option<Vec<Box<[u8]>>> {
+        if self.inverted {
+            return None;
+        }
+        let literals: Vec<Box<[u8]>> = match &self.engine {
+            Engine::Glob(glob) => vec![glob.literal().into()],
+            Engine::Regex(regex) => required_literals(regex.as_str())?
+                .into_iter()
+                .map(|l| l.as_bytes().into())
+                .collect(),
+        };
+        let long = literals.iter().all(|literal| literal.len() >= SHORTEST_LITERAL);
+        (long && !literals.is_empty()).then_some(literals)
+    }
+}
+
+fn expression(text: &str) -> Result<Regex, String> {
+    let mut builder = RegexBuilder::new(text);
+    let built = builder.unicode(false).size_limit(EXPRESSION_LIMIT).build();
+    built.map_err(|error| error.to_string())
 }
 
 impl Patterns {
-    /// Returns what the expressions of lists that are not `decided` say of a name.
-    pub fn find(&self, name: NameRef<'_>, decided: ListMask) -> Said {
-        let mut said = Said::default();
-        if self.lists.difference(decided).is_empty() {
-            return said;
-        }
-        let text = Presentation::of(name);
-        if self.any.as_ref().is_some_and(|any| !any.is_match(text.octets())) {
-            return said;
-        }
-        let mut tried = Tried::default();
-        for rule in &self.rules {
-            // A list's patterns have no order of length: the first that matches speaks.
-            let heard = decided.union(said.block).union(said.hole).contains(rule.list);
-            if heard || !tried.matches(rule.expression, || self.matches(rule, &text)) {
-                continue;
-            }
-            match &rule.effect {
-                Effect::Block(_) => said.block.insert(rule.list),
-                Effect::Hole => said.hole.insert(rule.list),
-                _ => {}
-            }
-        }
-        said
-    }
-
-    /// Returns the expression that speaks for a list on a name, and its line.
-    pub fn speaker(&self, name: NameRef<'_>, list: ListId) -> Option<(&str, u32)> {
-        let text = Presentation::of(name);
-        let mut rules = self.rules.iter().filter(|rule| rule.list == list);
-        let rule = rules.find(|rule| self.matches(rule, &text))?;
-        Some((self.expressions.get(rule.expression)?.as_str(), rule.line))
-    }
-
-    fn matches(&self, rule: &PatternRule, text: &Presentation) -> bool {
-        let expression = self.expressions.get(rule.expression);
-        expression.is_some_and(|expression| expression.is_match(text.octets()))
-    }
-}
-
-impl Tried {
-    /// Returns whether an expression matches; `tells` is asked once of each that is remembered.
-    fn matches(&mut self, expression: usize, tells: impl FnOnce() -> bool) -> bool {
-        if expression >= REMEMBERED {
-            return tells();
-        }
-        let place = 1 << expression;
-        if self.known & place == 0 {
-            self.known |= place;
-            self.matching |= if tells() { place } else { 0 };
-        }
-        self.matching & place != 0
-    }
-}
-
-/// A name's presentation form on the stack.
-struct Presentation {
-    octets: [u8; Presentation::LONGEST],
-    length: usize,
-}
-
-impl Presentation {
-    /// Every octet escaped: `\255`.
-    const LONGEST: usize = 4 * MAX_NAME_OCTETS;
-
-    fn of(name: NameRef<'_>) -> Presentation {
-        let mut text = Presentation { octets: [0; Self::LONGEST], length: 0 };
-        let plain = |octet: &u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        if !name.is_root() && name.labels().all(|label| label.iter().all(plain)) {
-            for (position, label) in name.labels().enumerate() {
-                if position > 0 {
-                    text.push(b".");
+    /// Takes patterns together; their order is that of the walk.
+    pub fn new(placed: Vec<PatternPlace>) -> Patterns {
+        let mut owners: HashMap<Box<[u8]>, Vec<u32>> = HashMap::new();
+        let (mut expressions, mut loose) = (Vec::new(), Vec::new());
+        for (number, pattern) in (0..).zip(&placed) {
+            let is_expression = matches!(pattern.matcher.engine, Engine::Regex(_));
+            match pattern.matcher.literals() {
+                Some(literals) => {
+                    for literal in literals {
+                        owners.entry(literal).or_default().push(number);
+                    }
                 }
-                text.push(label);
+                None if is_expression && !pattern.matcher.inverted => expressions.push(number),
+                None => loose.push(number),
             }
-        } else {
-            write!(text, "{name}").expect("the longest presentation form fits");
         }
-        text
+        Patterns {
+            guard: Guard::new(owners),
+            any: any_of(&placed, &expressions),
+            expressions: expressions.into(),
+            loose: loose.into(),
+            any_for_addresses: placed.iter().any(|pattern| pattern.matcher.addresses),
+            placed: placed.into(),
+        }
     }
 
-    fn octets(&self) -> &[u8] {
-        &self.octets[..self.length]
+    /// Returns the patterns.
+    pub fn placed(&self) -> &[PatternPlace] {
+        &self.placed
     }
 
-    fn push(&mut self, octets: &[u8]) -> bool {
-        let end = self.length + octets.len();
-        let Some(place) = self.octets.get_mut(self.length..end) else {
-            return false;
+    /// Returns whether there is none to look at.
+    pub fn has_none_for(&self, subject: Subject) -> bool {
+        self.placed.is_empty() || subject == Subject::Address && !self.any_for_addresses
+    }
+
+    /// Returns the numbers of the patterns that match, in their order.
+    pub fn find(&self, text: &Presentation, subject: Subject) -> Few {
+        let mut found = Few::default();
+        let mut try_one = |number: u32| {
+            let pattern = self.placed.get(number as usize);
+            let known = found.as_slice().contains(&number);
+            if !known && pattern.is_some_and(|it| it.matcher.matches(text.octets(), subject)) {
+                found.push(number);
+            }
         };
-        place.copy_from_slice(octets);
-        self.length = end;
-        true
+        if let Some(guard) = &self.guard {
+            for hit in guard.texts.find_overlapping_iter(text.octets()) {
+                let owners = guard.owners.get(hit.pattern().as_usize());
+                owners.into_iter().flatten().copied().for_each(&mut try_one);
+            }
+        }
+        if self.any.as_ref().is_none_or(|any| any.is_match(text.octets())) {
+            self.expressions.iter().copied().for_each(&mut try_one);
+        }
+        self.loose.iter().copied().for_each(&mut try_one);
+        found.sort();
+        found
+    }
+
+    /// Returns how many are regular expressions.
+    pub fn expressions(&self) -> usize {
+        let is_expression = |it: &&PatternPlace| matches!(it.matcher.engine, Engine::Regex(_));
+        self.placed.iter().filter(is_expression).count()
     }
 }
 
-impl Write for Presentation {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        if self.push(text.as_bytes()) { Ok(()) } else { Err(std::fmt::Error) }
+impl Guard {
+    fn new(owners: HashMap<Box<[u8]>, Vec<u32>>) -> Option<Guard> {
+        let mut owners: Vec<(Box<[u8]>, Vec<u32>)> = owners.into_iter().collect();
+        owners.sort_unstable();
+        let octets: usize = owners.iter().map(|(text, _)| text.len()).sum();
+        let full = (octets <= FULL_AUTOMATON).then_some(AhoCorasickKind::DFA);
+        let texts = owners.iter().map(|(text, _)| text);
+        let texts = AhoCorasickBuilder::new().prefilter(false).kind(full).build(texts).ok();
+        let owners = owners.into_iter().map(|(_, numbers)| numbers.into()).collect();
+        texts.filter(|texts| texts.patterns_len() > 0).map(|texts| Guard { texts, owners })
     }
+}
+
+fn any_of(placed: &[PatternPlace], numbers: &[u32]) -> Option<RegexSet> {
+    let texts = numbers.iter().filter_map(|&number| placed.get(number as usize));
+    RegexSetBuilder::new(texts.map(|pattern| &*pattern.text.text))
+        .unicode(false)
+        .size_limit(SET_LIMIT)
+        .build()
+        .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::DomainName;
-    use crate::rules::Answer;
 
-    const LISTS: [ListId; 3] = [ListId(0), ListId(1), ListId(2)];
-
-    fn patterns(rules: &[(&str, ListId, Effect)]) -> Patterns {
-        let mut drafts = PatternDrafts::default();
-        for (line, &(text, list, ref effect)) in (1..).zip(rules) {
-            drafts.add(text, list, effect.clone(), line).expect("an expression");
-        }
-        drafts.finish()
+    fn pattern(text: &str) -> TextPattern {
+        let regex = text.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
+        let syntax = if regex.is_some() { TextSyntax::Regex } else { TextSyntax::Glob };
+        let text = regex.unwrap_or(text).into();
+        TextPattern { syntax, text, inverted: false, addresses: false }
     }
 
-    fn name(text: &str) -> DomainName {
-        DomainName::from_presentation(text).expect("a name")
+    fn patterns(texts: Vec<TextPattern>) -> Patterns {
+        let place = |(set, text): (u32, TextPattern)| {
+            let matcher = Matcher::new(&text).expect("a pattern");
+            PatternPlace { text, matcher, set }
+        };
+        Patterns::new((0..).zip(texts).map(place).collect())
+    }
+
+    fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
+        let name = DomainName::from_presentation(text).expect("a name");
+        let text = Presentation::of(name.as_ref());
+        patterns.find(&text, Subject::Name).as_slice().to_vec()
     }
 
     #[test]
-    fn within_a_list_the_first_expression_that_matches_speaks() {
-        let patterns = patterns(&[
-            ("^b", LISTS[0], Effect::Hole),
-            ("x$", LISTS[0], Effect::Block(Answer::Policy)),
-            ("^a", LISTS[0], Effect::Hole),
-            ("^a", LISTS[1], Effect::Hole),
-            ("x$", LISTS[1], Effect::Block(Answer::Policy)),
+    fn every_way_to_search_finds_its_patterns_in_order() {
+        let texts = ["/^a.$/", "-ads.", "/track|pixel/", "b*", "/adserv/", "/b$/"];
+        let patterns = patterns(texts.map(pattern).into());
+        assert_eq!(found(&patterns, "x-ads.pixel.track.adserver"), [1, 2, 4]);
+        assert_eq!(found(&patterns, "ab"), [0, 3, 5]);
+        assert!(found(&patterns, "x.com").is_empty());
+        assert_eq!(patterns.expressions(), 4);
+    }
+
+    #[test]
+    fn more_patterns_than_lie_in_the_answer_itself_are_found() {
+        let texts: Vec<TextPattern> = (0..40).map(|n| pattern(&format!("/needle|{n}x/"))).collect();
+        let patterns = patterns(texts);
+        assert_eq!(found(&patterns, "a.needle"), (0..40).collect::<Vec<_>>());
+        assert_eq!(found(&patterns, "39x"), [9, 39]);
+    }
+
+    #[test]
+    fn an_inverted_pattern_means_what_does_not_hold_it() {
+        let inverted = TextPattern { inverted: true, ..pattern("/good/") };
+        let patterns = patterns(vec![inverted]);
+        assert_eq!(found(&patterns, "bad.com"), [0]);
+        assert!(found(&patterns, "good.com").is_empty());
+    }
+
+    #[test]
+    fn patterns_of_addresses_meet_addresses_and_names_written_like_them() {
+        let of_addresses = |text| TextPattern { addresses: true, ..pattern(text) };
+        let patterns = patterns(vec![
+            of_addresses("||10.1."),
+            of_addresses(r"/^10\.1\./"),
+            pattern("10.1.2"),
+            of_addresses("|10.1"),
         ]);
-        let said = patterns.find(name("a.x").as_ref(), ListMask::EMPTY);
-        assert_eq!(said.block.iter().collect::<Vec<_>>(), [LISTS[0]]);
-        assert_eq!(said.hole.iter().collect::<Vec<_>>(), [LISTS[1]]);
-        let speaker = patterns.speaker(name("a.x").as_ref(), LISTS[0]).expect("it blocks");
-        assert_eq!(speaker, ("x$", 2));
-        assert_eq!(patterns.expressions.len(), 3, "each is compiled once");
-    }
-
-    #[test]
-    fn more_expressions_than_are_remembered_all_count() {
-        let texts: Vec<String> = (0..REMEMBERED + 9).map(|n| format!("^a{n}$")).collect();
-        let rules: Vec<(&str, ListId, Effect)> = LISTS
-            .iter()
-            .flat_map(|&list| {
-                texts.iter().map(move |text| (text.as_str(), list, Effect::Block(Answer::Policy)))
-            })
-            .collect();
-        let patterns = patterns(&rules);
-        for n in [0, 1, REMEMBERED - 1, REMEMBERED, REMEMBERED + 8] {
-            let said = patterns.find(name(&format!("a{n}")).as_ref(), ListMask::EMPTY);
-            assert_eq!(said.block.iter().collect::<Vec<_>>(), LISTS, "{n}");
-        }
-    }
-
-    #[test]
-    fn no_expression_is_tried_when_its_lists_are_decided() {
-        let patterns = patterns(&[("", LISTS[2], Effect::Block(Answer::Policy))]);
-        let decided: ListMask = [LISTS[2]].into_iter().collect();
-        assert!(patterns.find(name("a.x").as_ref(), decided).block.is_empty());
-        assert!(!patterns.find(name("a.x").as_ref(), ListMask::EMPTY).block.is_empty());
+        let find = |address: &str, subject| {
+            let address = address.parse().expect("an address");
+            patterns.find(&Presentation::of_address(address), subject).as_slice().to_vec()
+        };
+        assert_eq!(find("10.1.2.3", Subject::Address), [0, 1, 3]);
+        assert_eq!(find("10.1.2.3", Subject::Literal), [0, 1, 2, 3]);
+        assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2]);
+        assert!(!patterns.has_none_for(Subject::Address));
     }
 
     #[test]
     fn strange_octets_meet_expressions_escaped() {
-        let patterns = patterns(&[
-            (r"^a\.b$", LISTS[0], Effect::Block(Answer::Policy)),
-            (r"^a\\\.b$", LISTS[1], Effect::Block(Answer::Policy)),
-            (r"^\\000\\255$", LISTS[2], Effect::Block(Answer::Policy)),
-        ]);
-        let matching = |text: &str| {
-            let said = patterns.find(name(text).as_ref(), ListMask::EMPTY);
-            said.block.iter().collect::<Vec<_>>()
-        };
-        assert_eq!(matching("a.b"), [LISTS[0]]);
-        assert_eq!(matching("a\\.b"), [LISTS[1]]);
-        assert_eq!(matching("\\000\\255"), [LISTS[2]]);
-    }
-
-    #[test]
-    fn the_longest_presentation_form_fits() {
-        let label = [&[63_u8][..], &[0xff; 63]].concat();
-        let last = [&[61_u8][..], &[0xff; 61], &[0]].concat();
-        let wire = [&label[..], &label, &label, &last].concat();
-        let longest = DomainName::from_wire(&wire).expect("255 octets");
-        assert_eq!(Presentation::of(longest.as_ref()).length, 250 * 4 + 3);
-        assert_eq!(Presentation::of(DomainName::root().as_ref()).octets(), b".");
+        let patterns =
+            patterns([r"/^a\.b$/", r"/^a\\\.b$/", r"/^\\000\\255$/"].map(pattern).into());
+        assert_eq!(found(&patterns, "a.b"), [0]);
+        assert_eq!(found(&patterns, "a\\.b"), [1]);
+        assert_eq!(found(&patterns, "\\000\\255"), [2]);
     }
 
     #[test]
     fn expressions_that_are_wrong_or_too_large_are_told() {
-        for text in ["(", "a{1000}{1000}", r"(a)\1"] {
-            let refused = PatternDrafts::default()
-                .add(text, LISTS[0], Effect::Block(Answer::Policy), 1)
-                .err();
+        for text in ["/(/", "/a{1000}{1000}/", r"/(a)\1/"] {
+            let refused = Matcher::new(&pattern(text)).err();
             assert!(refused.is_some_and(|why| !why.is_empty()), "{text}");
         }
     }

@@ -2,11 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::model::{HashSeed, ListId, ListKind, ListMask, ListName, NameHashes, NameRef};
+use bytes::Bytes;
+
+use crate::model::{HashSeed, ListKind, ListMask, ListName, NameHashes, NameRef};
 
 use super::parse::Format;
+use super::places::{ROOT, address_place};
+use super::presentation::literal_address;
 use super::{
-    Answer, Asking, Form, Index, Judgement, LineTable, Matches, NameRules, Patterns, Said,
+    Asking, Few, Heard, Index, Judgement, Matches, Patterns, Place, Presentation, Sets, Standing,
+    Step, Subject, Tally, Walk,
 };
 
 /// What is known of a list in force.
@@ -36,86 +41,109 @@ impl ListInfo {
     }
 }
 
-/// One list's match, with the rule that speaks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The list.
-    pub list: ListId,
-    /// The rule as text: `tiktok.com and below`, or the regular expression.
-    pub rule: String,
-    /// Its line in the list.
-    pub line: Option<u32>,
-}
-
 /// All rules, compiled; immutable.
 ///
-/// A name's hash leads to the lists that name it. A search walks from the name to its parents, and
-/// each list is decided by the first step at which it speaks: the name's own rules, then regular
-/// expressions, then the rules of each parent. At one name a hole stands against a block.
-/// Cost: a cache line or two for each label.
+/// The hash of a name leads to the set of what all lists say there. A search walks from the name to
+/// its parents: the name's own rules, then text patterns, then those of each parent, then those for
+/// every name. Of a list that ships with the program or is written for a server the first step that
+/// speaks decides, and a hole stands against other rules of its step; of other lists all count.
+/// Cost: for each label a look at the filter, and a cache line or two where it says perhaps.
 pub struct Ruleset {
     pub(super) seed: HashSeed,
     pub(super) lists: Box<[ListInfo]>,
-    pub(super) tracking: ListMask,
+    pub(super) standing: Standing,
     pub(super) index: Index,
-    pub(super) names: Box<[NameRules]>,
+    pub(super) sets: Sets,
     pub(super) patterns: Patterns,
-    pub(super) lines: Box<[LineTable]>,
+    pub(super) root: Root,
+    pub(super) addresses: PrefixLengths,
+    pub(super) notes: Bytes,
 }
 
-/// A step of a search.
-enum Step<'r> {
-    /// Rules for the name (depth 0) or a parent.
-    Suffix(usize, &'r NameRules),
-    /// Regular expressions.
-    Patterns,
+/// The set of rules for the root and for every name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Root {
+    /// Its number; 0 without one.
+    pub set: u32,
+    /// Whether zones have triggers by client in it.
+    pub clients: bool,
 }
 
-/// The lists that have spoken in a search.
-#[derive(Default)]
-struct Decided(ListMask);
+/// Lengths of address prefixes that rules have, longest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrefixLengths {
+    /// Of IPv4.
+    pub v4: Box<[u8]>,
+    /// Of IPv6.
+    pub v6: Box<[u8]>,
+}
 
 impl Ruleset {
-    /// Returns what all lists say of `name`, in any policy or none. Allocates nothing.
+    /// Returns what all lists say of `name`, in any policy or none.
     ///
-    /// Except: the automaton of regular expressions is made as names show it what it needs, within
-    /// a fixed size, so it allocates while it is young.
+    /// Allocates nothing, unless more than six sets or patterns meet in one name; and automata of
+    /// regular expressions allocate while they are young, since they are made as names ask for it.
     pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> Matches {
         let mut found = Matches::default();
-        self.search(name, hashes, |_, matched| found.lists = found.lists.union(matched));
-        found
+        if self.root.clients {
+            found.push(Step { place: Place::Client, set: self.root.set });
+        }
+        match hashes.whole() {
+            Some(hash) => self.look(hash, Place::Here, &mut found),
+            None => self.look_at_root(Place::Here, &mut found),
+        }
+        let literal = if self.is_about_addresses() { literal_address(name) } else { None };
+        if let Some(address) = literal {
+            self.look_for_prefixes(address, &mut found);
+        }
+        let subject = if literal.is_some() { Subject::Literal } else { Subject::Name };
+        self.look_for_texts(|| Presentation::of(name), subject, &mut found);
+        for &hash in hashes.as_slice().iter().skip(1) {
+            self.look(hash, Place::Above, &mut found);
+        }
+        if hashes.whole().is_some() {
+            self.look_at_root(Place::Above, &mut found);
+        }
+        self.close(found)
     }
 
     /// Returns what all lists say of an address in an answer.
-    pub fn find_address(&self, _address: IpAddr) -> Matches {
-        Matches::default()
+    pub fn find_address(&self, address: IpAddr) -> Matches {
+        let mut found = Matches { address: true, ..Matches::default() };
+        let address = address.to_canonical();
+        self.look_for_prefixes(address, &mut found);
+        let text = || Presentation::of_address(address);
+        self.look_for_texts(text, Subject::Address, &mut found);
+        self.close(found)
     }
 
     /// Returns the lists of which a rule matches whose condition holds.
-    pub fn holding(&self, matches: &Matches, _asking: &Asking<'_>) -> ListMask {
-        matches.lists
+    ///
+    /// Rules count that only a rule of another list cancels: who has that list is not asked here.
+    pub fn holding(&self, matches: &Matches, asking: &Asking<'_>) -> ListMask {
+        self.lists_heard(matches, Some(asking))
     }
 
     /// Judges what matches by the rules of one tier (`filter-rules.md`, section 2.1).
     ///
     /// `lists` are those of the tier that bind the device. Of lists that are not trusted a rewrite
     /// blocks. Exceptions of subscribed lists do not lift what shipped ones block; allowlists do.
-    pub fn judge(&self, matches: &Matches, lists: ListMask, _asking: &Asking<'_>) -> Judgement {
-        match matches.lists.intersection(lists).first() {
-            Some(list) => Judgement::Block(list, Answer::Policy),
-            None => Judgement::None,
+    /// Allocates for rewrites only.
+    pub fn judge(&self, matches: &Matches, lists: ListMask, asking: &Asking<'_>) -> Judgement {
+        if matches.is_empty() || lists.is_empty() {
+            return Judgement::None;
         }
-    }
-
-    /// Returns the same lists, each with the rule that speaks for it. Not for the query path.
-    pub fn explain(&self, name: NameRef<'_>) -> Vec<Explained> {
-        let hashes = NameHashes::of(name, self.seed);
-        let mut explained = Vec::new();
-        self.search(name, &hashes, |step, matched| {
-            explained.extend(matched.iter().map(|list| self.speaker(name, list, &step)));
-        });
-        explained.sort_by_key(|explained| explained.list);
-        explained
+        let mut tally = Tally::new(&self.standing);
+        let walk = Walk {
+            sets: &self.sets,
+            standing: &self.standing,
+            lists,
+            cancels: true,
+            asking: Some(asking),
+            address: matches.address,
+        };
+        walk.run(matches.steps.as_slice(), |heard| tally.hear(heard));
+        tally.judgement(asking)
     }
 
     /// Returns the lists in force; a `ListId` is a place in here.
@@ -125,7 +153,7 @@ impl Ruleset {
 
     /// Returns the lists whose names are tracking names.
     pub fn tracking(&self) -> ListMask {
-        self.tracking
+        self.standing.tracking
     }
 
     /// Returns the key of its hashes.
@@ -133,72 +161,116 @@ impl Ruleset {
         self.seed
     }
 
-    /// Returns resident octets of the index and the line tables, without the regular expressions.
+    /// Returns how many regular expressions are in force; over 1,000 deserve a warning.
+    pub fn expressions(&self) -> usize {
+        self.patterns.expressions()
+    }
+
+    /// Returns what its maker wanted kept with it.
+    pub fn notes(&self) -> &Bytes {
+        &self.notes
+    }
+
+    /// Keeps something with it, in the artefact too.
+    pub fn set_notes(&mut self, notes: Bytes) {
+        self.notes = notes;
+    }
+
+    /// Returns resident octets of index and sets, without text patterns.
     pub fn size(&self) -> usize {
-        let lines: usize = self.lines.iter().map(LineTable::size).sum();
-        self.index.size() + size_of_val(&*self.names) + lines
+        self.index.size() + self.sets.size() + self.notes.len()
     }
 
-    /// Walks from the name up and tells for each step which lists match that were open before.
-    fn search<'r>(
-        &'r self,
-        name: NameRef<'_>,
-        hashes: &NameHashes,
-        mut tell: impl FnMut(Step<'r>, ListMask),
+    fn is_about_addresses(&self) -> bool {
+        let PrefixLengths { v4, v6 } = &self.addresses;
+        !v4.is_empty() || !v6.is_empty() || !self.patterns.has_none_for(Subject::Address)
+    }
+
+    fn look(&self, hash: u64, place: Place, found: &mut Matches) {
+        if let Some(set) = self.index.find(hash) {
+            self.take(set, place, found);
+        }
+    }
+
+    fn look_for_prefixes(&self, address: IpAddr, found: &mut Matches) {
+        let address = address.to_canonical();
+        let lengths = if address.is_ipv4() { &self.addresses.v4 } else { &self.addresses.v6 };
+        for &bits in lengths {
+            self.look(address_place(address, bits, self.seed), Place::Here, found);
+        }
+    }
+
+    fn look_at_root(&self, place: Place, found: &mut Matches) {
+        self.take(self.root.set, place, found);
+    }
+
+    fn look_for_texts(
+        &self,
+        text: impl FnOnce() -> Presentation,
+        subject: Subject,
+        found: &mut Matches,
     ) {
-        let mut decided = Decided::default();
-        if let Some(rules) = hashes.whole().and_then(|hash| self.rules(hash)) {
-            tell(Step::Suffix(0, rules), decided.hear(rules.at_name()));
+        if self.patterns.has_none_for(subject) {
+            return;
         }
-        let patterns = self.patterns.find(name, decided.0);
-        tell(Step::Patterns, decided.hear(patterns));
-        for (depth, &hash) in hashes.as_slice().iter().enumerate().skip(1) {
-            if let Some(rules) = self.rules(hash) {
-                tell(Step::Suffix(depth, rules), decided.hear(rules.below()));
+        let matching: Few = self.patterns.find(&text(), subject);
+        for &number in matching.as_slice() {
+            if let Some(pattern) = self.patterns.placed().get(number as usize) {
+                self.take(pattern.set, Place::Here, found);
             }
         }
     }
 
-    fn rules(&self, hash: u64) -> Option<&NameRules> {
-        self.names.get(self.index.find(hash)? as usize)
+    /// Adds a set, if a rule in it reaches what is asked for.
+    fn take(&self, set: u32, place: Place, found: &mut Matches) {
+        let reaches = self.sets.get(set).is_some_and(|set| {
+            set.parts.iter().any(|part| part.kind.reach().covers(place))
+                || set.specials().any(|special| special.reach.covers(place))
+        });
+        if reaches {
+            found.push(Step { place, set });
+        }
     }
 
-    fn speaker(&self, name: NameRef<'_>, list: ListId, step: &Step<'_>) -> Explained {
-        let told = match *step {
-            Step::Suffix(depth, rules) => {
-                let exact = depth == 0 && rules.has(list, Form::ExactBlock);
-                let form = if exact { Form::ExactBlock } else { Form::SubtreeBlock };
-                name.walk()
-                    .nth(depth)
-                    .map(|suffix| (rule_text(suffix, form), self.line(list, suffix, form)))
-            }
-            Step::Patterns => {
-                let rule = self.patterns.speaker(name, list);
-                rule.map(|(text, line)| (text.into(), Some(line)))
-            }
+    /// Ends a search: holes alone are no match.
+    fn close(&self, mut found: Matches) -> Matches {
+        if found.is_empty() {
+            return found;
+        }
+        found.lists = self.lists_heard(&found, None);
+        let holes_alone = |step: Step| {
+            self.sets.get(step.set).is_none_or(|set| {
+                set.parts.iter().all(|part| part.kind.is_hole()) && set.specials().next().is_none()
+            })
         };
-        let (rule, line) = told.expect("a list matches by a rule");
-        Explained { list, rule, line }
+        let mut steps = found.steps.as_slice().iter().copied().map(Step::from_number);
+        if found.lists.is_empty() && steps.all(holes_alone) { Matches::default() } else { found }
     }
 
-    fn line(&self, list: ListId, suffix: NameRef<'_>, form: Form) -> Option<u32> {
-        let hash = NameHashes::of(suffix, self.seed).whole()?;
-        self.lines.get(usize::from(list.0))?.find(hash, form)
+    fn lists_heard(&self, matches: &Matches, asking: Option<&Asking<'_>>) -> ListMask {
+        let mut lists = ListMask::EMPTY;
+        let walk = Walk {
+            sets: &self.sets,
+            standing: &self.standing,
+            lists: self.standing.all,
+            cancels: false,
+            asking,
+            address: matches.address,
+        };
+        walk.run(matches.steps.as_slice(), |heard| match heard {
+            Heard::Plain(_, heard) => lists = lists.union(heard),
+            Heard::Special(special) => lists.insert(special.list),
+        });
+        lists
     }
 }
 
-impl Decided {
-    /// Takes in what is said at a step; returns the lists that match by it.
-    fn hear(&mut self, said: Said) -> ListMask {
-        let matched = said.block.difference(said.hole).difference(self.0);
-        self.0 = self.0.union(said.block).union(said.hole);
-        matched
-    }
-}
-
-fn rule_text(name: NameRef<'_>, form: Form) -> String {
-    match form {
-        Form::ExactBlock | Form::ExactHole => format!("exactly {name}"),
-        Form::SubtreeBlock | Form::SubtreeHole => format!("{name} and below"),
+impl Root {
+    /// Finds the root's set.
+    pub fn find(index: &Index, sets: &Sets, standing: &Standing) -> Root {
+        let set = index.find(ROOT).unwrap_or(0);
+        let specials = sets.get(set).into_iter().flat_map(|set| set.specials());
+        let mut triggers = specials.filter(|it| it.by_client && standing.zones.contains(it.list));
+        Root { set, clients: triggers.next().is_some() }
     }
 }

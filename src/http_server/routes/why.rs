@@ -14,7 +14,7 @@ use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
 use crate::resolver::{is_canary, is_ours};
-use crate::rules::{Asker, Asking, Explained, ListInfo};
+use crate::rules::{Asker, Asking, ListInfo};
 use crate::sinkhole::BlockingMode;
 
 /// Events looked through for the last time a name was asked for.
@@ -156,10 +156,8 @@ fn alias_of(entry: &Entry, view: &View<'_>) -> Option<(WhyAlias, Judgement)> {
 
 fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
     let row = |list| {
-        let explained = snapshot.in_force.ruleset.explain(judgement.name.as_ref());
-        let found = explained.into_iter().find(|explained| explained.list == list);
         let name = list_info(snapshot, list).map(|info| info.name.to_string());
-        (name.unwrap_or_default(), found.clone().map(|it| it.rule), found.and_then(|it| it.line))
+        (name.unwrap_or_default(), None, None)
     };
     match judgement.reason()? {
         Reason::Rule(rule) => {
@@ -181,14 +179,16 @@ fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
 fn matches(snapshot: &Snapshot, policy: &DevicePolicy, judgement: &Judgement) -> Vec<ListMatch> {
     let binding = policy.lists().union(policy.bans());
     let mut matches: Vec<ListMatch> = Vec::new();
-    for Explained { list, rule, line } in snapshot.in_force.ruleset.explain(judgement.name.as_ref())
-    {
+    for list in judgement.found.iter() {
         let Some(info) = list_info(snapshot, list) else { continue };
         let (name, kind, binds) = (info.name.to_string(), info.kind, binding.contains(list));
         // A list and the part of it that `basic` has go by one name.
         match matches.iter_mut().find(|known| known.list == name) {
             Some(known) => known.binds |= binds,
-            None => matches.push(ListMatch { list: name, kind, rule, line, binds }),
+            None => {
+                let (rule, line) = (String::new(), None);
+                matches.push(ListMatch { list: name, kind, rule, line, binds });
+            }
         }
     }
     matches
