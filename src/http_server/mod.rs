@@ -94,6 +94,8 @@ pub struct ListUpdates {
 struct App {
     parts: Parts,
     working: Arc<Semaphore>,
+    /// Held while lists are read for `why`.
+    explaining: Arc<Semaphore>,
 }
 
 /// The application as handlers share it.
@@ -104,7 +106,8 @@ type Answer<T> = Result<Json<T>, ProblemDocument>;
 
 /// Returns the API over `parts`.
 pub fn router(parts: Parts) -> Router {
-    let app = App { parts, working: Arc::new(Semaphore::new(WORKING_AT_ONCE)) };
+    let working = Arc::new(Semaphore::new(WORKING_AT_ONCE));
+    let app = App { parts, working, explaining: Arc::new(Semaphore::new(1)) };
     shell(routes::routes()).with_state(Arc::new(app))
 }
 

@@ -95,6 +95,11 @@ impl Lists {
         shipped::names(catalogue)
     }
 
+    /// Returns what keeps rules of lists from blocking what no list may.
+    pub fn guard(&self, catalogue: &Catalogue) -> Guard {
+        Guard::new(catalogue.essential(), &self.machine)
+    }
+
     /// Reads the catalogue of the override folder if it is good, else the shipped one.
     pub fn catalogue(&self) -> FoundCatalogue {
         let shipped = Catalogue::shipped(self.seed);
@@ -191,7 +196,7 @@ impl Lists {
         now: i64,
         notices: &mut Vec<String>,
     ) -> Result<(Ruleset, Vec<ListReport>), String> {
-        let guard = Guard::new(catalogue.essential(), &self.machine);
+        let guard = self.guard(catalogue);
         let mut loading = Loading::new(&guard, self.seed);
         for list in shipped::rules(catalogue) {
             loading.add_shipped(list).map_err(|error| error.to_string())?;
