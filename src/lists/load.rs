@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     ArtefactKey, Artefacts, Files, Guard, KeyParts, ListReport, Loading, Meta, Offered, OwnList,
-    Settings, Source, Store, Version, shipped,
+    Settings, Source, Store, Version, known, shipped,
 };
 use crate::catalogue::Catalogue;
 use crate::model::{DomainName, HashSeed, ListKind, ListName, MAX_LISTS};
@@ -49,6 +49,8 @@ pub struct Lists {
     seed: HashSeed,
     /// The machine's own names.
     machine: Vec<DomainName>,
+    /// Lists by others that levels subscribe.
+    defaults: Vec<OwnList>,
 }
 
 /// One of the owner's lists on its way in.
@@ -74,12 +76,18 @@ impl Lists {
             blocklists: settings.blocklists.clone(),
             seed,
             machine: machine_names(),
+            defaults: if settings.subscribe_defaults { known::defaults() } else { Vec::new() },
         })
     }
 
     /// Returns the store of lists, which fetching fills.
     pub fn store(&self) -> Store {
         self.store.clone()
+    }
+
+    /// Returns the lists by others that levels subscribe.
+    pub fn defaults(&self) -> Vec<OwnList> {
+        self.defaults.clone()
     }
 
     /// Returns the names of the lists that ship with the program, bans included, in their order.

@@ -137,7 +137,8 @@ impl Case {
         let is_right = verdict == ask.expect
             && rule == report["rule"].as_str()
             && refused == self.refused.iter().map(String::as_str).collect::<Vec<_>>();
-        (!is_right).then(|| format!("{verdict}, expected {}; refused {refused:?}\n{told}", ask.expect))
+        (!is_right)
+            .then(|| format!("{verdict}, expected {}; refused {refused:?}\n{told}", ask.expect))
     }
 }
 

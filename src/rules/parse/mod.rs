@@ -148,6 +148,20 @@ pub struct Header {
     pub version: Option<String>,
 }
 
+impl Header {
+    /// Fills in from another what this one does not say.
+    fn or(self, other: Header) -> Header {
+        Header {
+            title: self.title.or(other.title),
+            expires: self.expires.or(other.expires),
+            modified: self.modified.or(other.modified),
+            homepage: self.homepage.or(other.homepage),
+            license: self.license.or(other.license),
+            version: self.version.or(other.version),
+        }
+    }
+}
+
 /// What was found in a list beside its rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -242,7 +256,8 @@ pub fn read(
         Format::Unbound => unbound::read(&octets, options, take)?,
         _ => read_lines(&octets, Reading::new(format, options, take), format)?,
     };
-    Ok(Summary { format, header: header::read(&octets), ..summary })
+    let header = header::read(&octets).or(summary.header);
+    Ok(Summary { format, header, ..summary })
 }
 
 /// Reads a list of which each line is for itself.
@@ -269,7 +284,7 @@ fn line_reader(format: Format) -> ReadLine {
     match format {
         Format::Hosts => hosts::read,
         Format::Pihole => pihole::read,
-        Format::Adguard => read_adguard,
+        Format::Adguard => adguard::read,
         Format::Dnsmasq => dnsmasq::read,
         Format::Wildcard => domains::read_wildcard,
         _ => domains::read,

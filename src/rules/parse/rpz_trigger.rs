@@ -150,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clients_rule_is_for_every_name_it_asks_and_an_addresss_for_answers() {
+        let prefix: Prefix = "192.0.2.0/24".parse().expect("a prefix");
+        let rule = read("24.0.2.0.192.rpz-client-ip").rule(Effect::Truncate).expect("a rule");
+        assert_eq!((rule.pattern, rule.effect), (Pattern::Everything, Effect::Truncate));
+        let clients = rule.condition.expect("a condition").clients;
+        assert_eq!(clients.include, [ClientMatch::Address(prefix)].into());
+        let rule = read("24.0.2.0.192.rpz-ip").rule(Effect::Allow).expect("a rule");
+        assert_eq!((rule.pattern, rule.condition), (Pattern::Address(prefix), None));
+    }
+
+    #[test]
     fn bad_prefixes_are_refused() {
         let bad = [
             "33.1.2.0.192",

@@ -32,6 +32,8 @@ enum Outcome {
     Blocked(Answer),
     /// It is answered with this data.
     Data(Vec<Box<[u8]>>),
+    /// Rules for one name say different things, so that their order would decide.
+    Ambiguous,
 }
 
 /// Decides as the longest name does: the name itself, then each parent, then rules for every name.
@@ -59,12 +61,14 @@ fn decide(rules: &[Rule], query: NameRef<'_>, query_type: RecordType) -> Outcome
 /// Decides between rules of one name by class.
 fn weigh(rules: &[&Rule], query_type: RecordType) -> Outcome {
     let mut data = Vec::new();
-    let (mut rewritten, mut allowed, mut answer) = (false, false, None);
+    let (mut rewritten, mut allowed, mut answers) = (false, false, BTreeSet::new());
     for rule in rules {
         match &rule.effect {
             Effect::Hole => return Outcome::Through,
             Effect::Allow => allowed = true,
-            Effect::Block(with) => answer = Some(*with),
+            Effect::Block(answer) => {
+                answers.insert(*answer);
+            }
             Effect::Rewrite(Rewrite::Record(record)) => {
                 rewritten = true;
                 data.extend((record.record_type == query_type).then(|| record.data.clone()));
@@ -72,17 +76,18 @@ fn weigh(rules: &[&Rule], query_type: RecordType) -> Outcome {
             other => panic!("{other:?}"),
         }
     }
-    match answer {
+    match answers.first() {
         _ if rewritten && data.is_empty() => Outcome::Blocked(Answer::NoData),
         _ if rewritten => Outcome::Data(data),
-        Some(answer) if !allowed => Outcome::Blocked(answer),
+        Some(_) if !allowed && answers.len() > 1 => Outcome::Ambiguous,
+        Some(&answer) if !allowed => Outcome::Blocked(answer),
         _ => Outcome::Through,
     }
 }
 
-/// All names of one to three labels from three letters.
+/// All names of one to three labels from two letters.
 fn universe() -> Vec<String> {
-    let letters = ["a", "b", "c"];
+    let letters = ["a", "b"];
     let below = |names: &[String]| -> Vec<String> {
         names.iter().flat_map(|name| letters.map(|letter| format!("{letter}.{name}"))).collect()
     };
