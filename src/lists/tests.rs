@@ -379,24 +379,27 @@ fn where_compiled_lists_cannot_be_written_they_live_in_memory_and_a_notice_tells
 }
 
 #[test]
-fn every_real_list_at_hand_is_taken_in() {
+fn real_lists_are_taken_in_with_few_rules_skipped() {
+    /// Larger ones take long without optimisation; the readers' own tests have them.
+    const LARGE: usize = 1 << 20;
     let Some(readme) = test_data::readme() else { return println!("skipped: no lists at hand") };
     let (_, table) = readme.split_once("## lists/").expect("the table of lists");
     let table = table.split("## ").next().unwrap_or(table);
     let files = table.lines().filter_map(|line| Some(line.strip_prefix("| ")?.split_once(' ')?.0));
     // What is no list, and what only its size is for.
     let others = ["file", "disconnect-entities-2026.json.gz", "made-dirty.expect.json.gz"];
-    let files = files.filter(|file| !others.contains(file) && !file.starts_with("union"));
+    let files = files.filter(|file| !others.contains(file));
     let guard = guard();
     let mut loading = Loading::new(&guard, SEED);
     for real in files {
-        let Some(octets) = test_data::list(real) else { continue };
+        let octets = test_data::list(real).filter(|octets| octets.len() < LARGE);
+        let Some(octets) = octets else { continue };
         let name = real.split(".txt").next().unwrap_or(real).replace(['.', '_'], "-");
         loading.add_own(&file(&name, real), Some(&octets)).expect("fewer than 256 lists");
         let told = loading.last_report();
         assert_eq!(told.held, None, "{real}");
         let skipped: Vec<_> = told.skipped.iter().map(|skipped| &*skipped.text).collect();
-        println!("{real}: {} rules, skipped {skipped:?}", told.rules);
-        assert!(told.rules > 0 && skipped.len() < 10, "{real}: {skipped:?}");
+        let few = 10 + told.rules as usize / 100;
+        assert!(told.rules > 0 && skipped.len() < few, "{real}: {skipped:?}");
     }
 }

@@ -99,6 +99,11 @@ impl<'t> Line<'t> {
         Line { number, octets }
     }
 
+    /// Returns the line as it lies in the list.
+    pub fn octets(&self) -> &'t [u8] {
+        self.octets
+    }
+
     /// Reads the line; control octets outside comments make the whole list binary.
     ///
     /// Which marks begin a comment depends on the format; in [`Format::Auto`] any of them does.

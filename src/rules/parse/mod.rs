@@ -8,22 +8,34 @@ mod adguard_rewrite;
 mod adguard_svcb;
 mod detect;
 mod disconnect;
+mod dnsmasq;
 mod domains;
 mod expression;
 mod header;
 mod hosts;
+mod line_text;
 mod lines;
+mod name_table;
 mod pihole;
 mod pihole_expression;
 mod reading;
+mod rpz;
+mod rpz_action;
+mod rpz_trigger;
+mod rpz_zone;
+mod unbound;
+mod unbound_zone;
 mod words;
+mod zone_record;
+mod zone_text;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern, TextSyntax,
+    Answer, ClientMatch, Condition, Effect, Pattern, Record, Rewrite, Rule, Selection, TextPattern,
+    TextSyntax,
 };
-use crate::model::DomainName;
+use crate::model::{DomainName, NameError};
 
 use adguard::{read as read_adguard, split_unescaped, unescaped};
 use adguard_modifiers::{Browser, Modifiers, modifiers};
@@ -32,16 +44,24 @@ use detect::{Start, is_header};
 use domains::read_word;
 use expression::expression;
 use header::says_wildcard;
-use lines::{Content, Line, Lines, escaped, is_blank};
+use lines::{Content, Line, Lines, decode, escaped, is_blank};
+use name_table::NameTable;
 use pihole_expression::translate;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
+use rpz_action::{Place, effect};
+use rpz_trigger::Trigger;
+use rpz_zone::{ZoneNames, ZonePlace};
+use unbound_zone::{LocalNames, Spot, ZoneType};
 use words::{
     Listed, address, cut_comment, foreign, is_adguard, is_boilerplate, is_cosmetic, is_dnsmasq,
     is_plain, is_sink, is_unbound, listed, words,
 };
+use zone_record::{Written, domain, name_at, seconds};
+use zone_text::{Entry, Word, ZoneText, because, split};
 use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
 
 pub use adguard::rule as adguard_rule;
+pub use line_text::line_texts;
 pub use pihole::pihole_regex;
 
 /// Largest list, unpacked.
@@ -128,6 +148,20 @@ pub struct Header {
     pub version: Option<String>,
 }
 
+impl Header {
+    /// Fills in from another what this one does not say.
+    fn or(self, other: Header) -> Header {
+        Header {
+            title: self.title.or(other.title),
+            expires: self.expires.or(other.expires),
+            modified: self.modified.or(other.modified),
+            homepage: self.homepage.or(other.homepage),
+            license: self.license.or(other.license),
+            version: self.version.or(other.version),
+        }
+    }
+}
+
 /// What was found in a list beside its rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -208,7 +242,7 @@ pub fn read(
     if octets.len() > MAX_LIST_OCTETS {
         return Err(ListRefused::TooLarge);
     }
-    let octets = lines::decode(octets);
+    let octets = decode(octets);
     let format = match (options.format, detect::start(&octets)) {
         (_, Start::Html) => return Err(ListRefused::Html),
         (Format::Auto | Format::Disconnect, Start::Json) => Format::Disconnect,
@@ -218,9 +252,12 @@ pub fn read(
     };
     let summary = match format {
         Format::Disconnect => disconnect::read(&octets, options, take)?,
+        Format::Rpz => rpz::read(&octets, options, take)?,
+        Format::Unbound => unbound::read(&octets, options, take)?,
         _ => read_lines(&octets, Reading::new(format, options, take), format)?,
     };
-    Ok(Summary { format, header: header::read(&octets), ..summary })
+    let header = header::read(&octets).or(summary.header);
+    Ok(Summary { format, header, ..summary })
 }
 
 /// Reads a list of which each line is for itself.
@@ -248,12 +285,13 @@ fn line_reader(format: Format) -> ReadLine {
         Format::Hosts => hosts::read,
         Format::Pihole => pihole::read,
         Format::Adguard => adguard::read,
-        Format::Dnsmasq | Format::Unbound => |_, found| found.refuse(Refusal::ServerConfiguration),
-        Format::Rpz => |_, found| found.refuse(Refusal::Rpz),
+        Format::Dnsmasq => dnsmasq::read,
         Format::Wildcard => domains::read_wildcard,
-        Format::Auto | Format::Domains | Format::Disconnect => domains::read,
+        _ => domains::read,
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
