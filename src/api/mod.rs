@@ -16,9 +16,9 @@ pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
     ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage, LogState,
-    Overlap, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax, RuleView, Rules, Status,
-    SwitchView, Tally, UpdateEvent, UpdateOutcome, UpstreamView, Who, WhoRow, Why, WhyAlias,
-    timestamp,
+    Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax, RuleView, Rules,
+    Status, SwitchView, Tally, UpdateEvent, UpdateOutcome, UpstreamView, Who, WhoRow, Why,
+    WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::Span;
+use super::{OfflineArgs, Span};
 use crate::api::ScopeChoice;
 use crate::model::{Level, ListKind};
 
@@ -193,6 +193,9 @@ pub struct WhyArgs {
     /// Ends with 0 if it is allowed, 10 if it is blocked
     #[arg(long)]
     pub exit_code: bool,
+    /// List files instead of the daemon
+    #[command(flatten)]
+    pub offline: OfflineArgs,
 }
 
 /// An own rule.

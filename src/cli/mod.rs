@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod commands;
 mod failure;
+mod offline;
 mod screen;
 mod span;
 mod table;
@@ -19,7 +20,8 @@ use args::{
 };
 use client::Client;
 use failure::Failure;
-use screen::{Screen, Style, length};
+use offline::OfflineArgs;
+use screen::{Screen, Style, fields, length};
 use span::Span;
 use table::{Cell, Column, Layout, Row, Table};
 use text::{bytes, count, escape, fit, fit_words, percent, plural, quote, scope_flag, width, wrap};

@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use super::{width, wrap};
+
 /// The columns of a terminal that does not say, or has too few for a table.
 const USUAL_WIDTH: usize = 80;
 
@@ -119,6 +121,16 @@ pub fn length(seconds: u64) -> String {
     let told = units.iter().skip_while(|(number, _)| *number == 0).take(2);
     let told = told.filter(|(number, _)| *number > 0);
     told.map(|(number, unit)| format!("{number} {unit}")).collect::<Vec<String>>().join(" ")
+}
+
+/// Returns lines of a label and what it says, wrapped to the screen.
+pub fn fields(fields: &[(&str, String)], screen: &Screen) -> String {
+    let widest = fields.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+    let line = |(label, text): &(&str, String)| {
+        let label = screen.paint(Style::Faint, &format!("{label:<widest$}"));
+        format!("  {label}  {}\n", wrap(text, widest + 4, screen.width))
+    };
+    fields.iter().filter(|(_, text)| !text.is_empty()).map(line).collect()
 }
 
 #[cfg(test)]

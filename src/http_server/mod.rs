@@ -78,19 +78,24 @@ pub struct Parts {
     pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
+/// Begins to fetch lists, and returns where it is told what becomes of them.
+pub type BeginUpdate =
+    dyn Fn(&[String]) -> Result<Receiver<UpdateEvent>, ProblemDocument> + Send + Sync;
+
 /// How the fetching of lists is seen and asked for.
 pub struct ListUpdates {
     /// Tells how it goes, of each list that has an address.
     pub views: Arc<dyn Fn() -> Vec<ListUpdateView> + Send + Sync>,
     /// Fetches these lists now, or all if none is named; tells what becomes of them.
-    pub update:
-        Arc<dyn Fn(&[String]) -> Result<Receiver<UpdateEvent>, ProblemDocument> + Send + Sync>,
+    pub update: Arc<BeginUpdate>,
 }
 
 /// What each handler gets: the handles, and how many may work at once.
 struct App {
     parts: Parts,
     working: Arc<Semaphore>,
+    /// Held while lists are read for `why`.
+    explaining: Arc<Semaphore>,
 }
 
 /// The application as handlers share it.
@@ -101,7 +106,8 @@ type Answer<T> = Result<Json<T>, ProblemDocument>;
 
 /// Returns the API over `parts`.
 pub fn router(parts: Parts) -> Router {
-    let app = App { parts, working: Arc::new(Semaphore::new(WORKING_AT_ONCE)) };
+    let working = Arc::new(Semaphore::new(WORKING_AT_ONCE));
+    let app = App { parts, working, explaining: Arc::new(Semaphore::new(1)) };
     shell(routes::routes()).with_state(Arc::new(app))
 }
 

@@ -98,7 +98,8 @@ impl Sieve<'_> {
         match &rule.pattern {
             Pattern::Exact(name) => self.name_refusal(name.as_ref(), false),
             Pattern::Subtree(name) | Pattern::Below(name) => self.name_refusal(name.as_ref(), true),
-            Pattern::Everything => Some("every name"),
+            // With a condition it is for some types or devices, which a list may mean.
+            Pattern::Everything => rule.condition.is_none().then_some("every name"),
             Pattern::Text(pattern) => self.guard.texts.refusal(pattern, self.allowlist),
             Pattern::Address(prefix) => is_vast(*prefix).then_some("a vast range of addresses"),
         }

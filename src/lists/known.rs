@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use serde::Serialize;
+use url::Url;
 
+use super::{OwnList, Source};
 use crate::model::{ListKind, ListName};
 
 /// The file, compiled in.
@@ -46,6 +48,23 @@ pub fn known() -> &'static [KnownList] {
 /// Returns the one of a name.
 pub fn find(name: &str) -> Option<&'static KnownList> {
     known().iter().find(|list| list.name.as_str() == name)
+}
+
+/// Names of those that levels subscribe.
+const DEFAULTS: [&str; 2] = ["hagezi-normal", "hagezi-pro"];
+
+/// Returns the lists that levels subscribe, unless that is switched off.
+pub fn defaults() -> Vec<OwnList> {
+    DEFAULTS.into_iter().filter_map(find).filter_map(KnownList::subscribed).collect()
+}
+
+impl KnownList {
+    fn subscribed(&self) -> Option<OwnList> {
+        let url = Url::parse(self.address).ok()?;
+        let list = OwnList::new(self.name.clone(), Source::Address { url, local: false });
+        let (allowlist, cover_subdomains) = (self.allowlist, self.cover_subdomains);
+        Some(OwnList { kind: self.kind, allowlist, cover_subdomains, ..list })
+    }
 }
 
 fn read(row: &'static str) -> Option<KnownList> {
@@ -117,5 +136,6 @@ mod tests {
         let normal = find("hagezi-normal").expect("it is known");
         assert!(!normal.allowlist && !normal.cover_subdomains);
         assert_eq!(find("nonsense"), None);
+        assert_eq!(defaults().len(), DEFAULTS.len());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     ArtefactKey, Artefacts, Files, Guard, KeyParts, ListReport, Loading, Meta, Offered, OwnList,
-    Settings, Source, Store, Version, shipped,
+    Settings, Source, Store, Version, known, shipped,
 };
 use crate::catalogue::Catalogue;
 use crate::model::{DomainName, HashSeed, ListKind, ListName, MAX_LISTS};
@@ -49,6 +49,8 @@ pub struct Lists {
     seed: HashSeed,
     /// The machine's own names.
     machine: Vec<DomainName>,
+    /// Lists by others that levels subscribe.
+    defaults: Vec<OwnList>,
 }
 
 /// One of the owner's lists on its way in.
@@ -74,6 +76,7 @@ impl Lists {
             blocklists: settings.blocklists.clone(),
             seed,
             machine: machine_names(),
+            defaults: if settings.subscribe_defaults { known::defaults() } else { Vec::new() },
         })
     }
 
@@ -82,9 +85,19 @@ impl Lists {
         self.store.clone()
     }
 
+    /// Returns the lists by others that levels subscribe.
+    pub fn defaults(&self) -> Vec<OwnList> {
+        self.defaults.clone()
+    }
+
     /// Returns the names of the lists that ship with the program, bans included, in their order.
     pub fn shipped_names(catalogue: &Catalogue) -> Vec<(ListName, ListKind)> {
         shipped::names(catalogue)
+    }
+
+    /// Returns what keeps rules of lists from blocking what no list may.
+    pub fn guard(&self, catalogue: &Catalogue) -> Guard {
+        Guard::new(catalogue.essential(), &self.machine)
     }
 
     /// Reads the catalogue of the override folder if it is good, else the shipped one.
@@ -183,7 +196,7 @@ impl Lists {
         now: i64,
         notices: &mut Vec<String>,
     ) -> Result<(Ruleset, Vec<ListReport>), String> {
-        let guard = Guard::new(catalogue.essential(), &self.machine);
+        let guard = self.guard(catalogue);
         let mut loading = Loading::new(&guard, self.seed);
         for list in shipped::rules(catalogue) {
             loading.add_shipped(list).map_err(|error| error.to_string())?;

@@ -25,14 +25,15 @@ mod versions;
 
 use artefact::{ArtefactKey, Artefacts, KeyParts};
 use changes::{Named, Reading, compare, text as pattern_text};
-use file::{Files, read_bounded_from, unpacked};
-use guard::Guard;
+use file::{Files, read_bounded_from};
 use kept::Kept;
 use loading::Loading;
 use shipped::ShippedList;
 use text_guard::TextGuard;
 use versions::suspicion;
 
+pub use file::unpacked;
+pub use guard::{Guard, Sieve};
 pub use kept::ContentHash;
 pub use load::{FoundCatalogue, Lists, Loaded};
 pub use own_list::{OwnList, Source};

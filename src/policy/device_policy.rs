@@ -154,6 +154,11 @@ impl DevicePolicy {
         self.lists
     }
 
+    /// Returns the lists whose matches are only noted, at level off.
+    pub fn noted(&self) -> ListMask {
+        self.shadow
+    }
+
     /// Returns the company bans that bind this device.
     pub fn bans(&self) -> ListMask {
         self.bans

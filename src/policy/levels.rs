@@ -20,12 +20,20 @@ pub struct LevelList {
     pub name: &'static str,
     /// Whether only its rows whose breakage is "no" count.
     pub part: bool,
+    /// Whether it is one by others that is fetched, unless `subscribe_defaults` is off.
+    pub subscribed: bool,
 }
 
-const TRACKERS: LevelList = LevelList { name: "trackers", part: false };
-const HARMLESS: LevelList = LevelList { name: "trackers", part: true };
-const TRACKERS_STRICT: LevelList = LevelList { name: "trackers-strict", part: false };
-const ENCRYPTED_DNS: LevelList = LevelList { name: "encrypted-dns", part: false };
+const TRACKERS: LevelList = shipped("trackers");
+const HARMLESS: LevelList = LevelList { part: true, ..TRACKERS };
+const TRACKERS_STRICT: LevelList = shipped("trackers-strict");
+const ENCRYPTED_DNS: LevelList = shipped("encrypted-dns");
+const BROAD: LevelList = LevelList { subscribed: true, ..shipped("hagezi-normal") };
+const BROADER: LevelList = LevelList { subscribed: true, ..shipped("hagezi-pro") };
+
+const fn shipped(name: &'static str) -> LevelList {
+    LevelList { name, part: false, subscribed: false }
+}
 
 /// Returns what a level holds before the differences of `policy.toml`.
 pub fn definition(level: Level) -> Definition {
@@ -39,14 +47,15 @@ pub fn definition(level: Level) -> Definition {
             (&[HARMLESS], "Of the list trackers, the names whose absence breaks nothing.")
         }
         Level::Standard => (
-            &[TRACKERS],
-            "The list trackers: pixels, analytics, ads, telemetry. Sites and apps themselves \
-             keep working.",
+            &[TRACKERS, BROAD],
+            "The list trackers: pixels, analytics, ads, telemetry; and a broad list by others, \
+             which is fetched. Sites and apps themselves keep working.",
         ),
         Level::Strict => (
-            &[TRACKERS, TRACKERS_STRICT, ENCRYPTED_DNS],
+            &[TRACKERS, TRACKERS_STRICT, ENCRYPTED_DNS, BROADER],
             "Also the list trackers-strict, which breaks parts of some sites and apps, and \
-             encrypted-dns, the servers by which devices get past this one.",
+             encrypted-dns, the servers by which devices get past this one; and a broader list \
+             by others.",
         ),
     };
     Definition { level, lists, adds }

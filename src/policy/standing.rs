@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::levels::definition;
 use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
@@ -31,6 +32,8 @@ pub struct Standing {
     pub written: Vec<WrittenRule>,
     /// Lists of the owner's.
     pub lists: Vec<OwnList>,
+    /// Whether levels subscribe lists by others; those of levels in use are among `lists`.
+    pub subscribes: bool,
     /// Names that are ours.
     pub local: LocalNames,
     /// How blocked queries are answered.
@@ -49,6 +52,7 @@ impl Default for Standing {
             rules: Vec::new(),
             written: Vec::new(),
             lists: Vec::new(),
+            subscribes: false,
             local: LocalNames::default(),
             blocking: BlockingMode::default(),
             blocked_ttl: BLOCKED_TTL,
@@ -170,6 +174,33 @@ pub struct Timed {
     pub pauses: Vec<Pause>,
     /// Own rules with an end.
     pub rules: Vec<OwnRule>,
+}
+
+impl Standing {
+    /// Adds those of `defaults` that a level in use holds, a switch names or a difference adds,
+    /// unless the owner has a list of that name.
+    pub fn subscribe(&mut self, defaults: &[OwnList]) {
+        self.subscribes = !defaults.is_empty();
+        let wanted = |list: &&OwnList| {
+            self.lists.iter().all(|own| own.name != list.name) && self.uses(&list.name)
+        };
+        let added: Vec<OwnList> = defaults.iter().filter(wanted).cloned().collect();
+        self.lists.extend(added);
+    }
+
+    fn uses(&self, list: &ListName) -> bool {
+        let groups = self.groups.iter().map(|group| &group.part);
+        let devices = self.devices.iter().map(|device| &device.part);
+        let mut parts = std::iter::once(&self.everyone).chain(groups).chain(devices);
+        let in_level = |level: Level| {
+            let difference = self.levels.get(&level);
+            let added = difference.is_some_and(|difference| difference.add.contains(list));
+            added || definition(level).lists.iter().any(|own| own.name == list.as_str())
+        };
+        in_level(self.everyone.level.unwrap_or_default())
+            || parts
+                .any(|part| part.level.is_some_and(in_level) || part.lists.get(list) == Some(&true))
+    }
 }
 
 impl OwnRule {

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::Text;
 use crate::catalogue::Catalogue;
 use crate::diagnostic::{Problems, Reader, nearest};
-use crate::lists::Lists;
+use crate::lists::{Lists, OwnList};
 use crate::model::{DomainName, ListKind, ListName};
 
 /// What a policy may name without defining it.
@@ -20,14 +20,17 @@ pub struct Known {
     pub lists: Vec<(ListName, ListKind)>,
     /// Slugs of companies.
     pub companies: BTreeSet<String>,
+    /// Lists by others that levels subscribe.
+    pub defaults: Vec<OwnList>,
 }
 
 impl Known {
-    /// Returns what a catalogue and the lists made of it hold.
-    pub fn of(catalogue: &Catalogue) -> Known {
+    /// Returns what a catalogue and the lists made of it hold; `defaults` are subscribed by levels.
+    pub fn of(catalogue: &Catalogue, defaults: Vec<OwnList>) -> Known {
         Known {
             lists: Lists::shipped_names(catalogue),
             companies: catalogue.companies().iter().map(|c| c.slug.clone()).collect(),
+            defaults,
         }
     }
 
@@ -52,7 +55,8 @@ pub(super) struct Checker<'t, 'k> {
 impl<'t, 'k> Checker<'t, 'k> {
     pub fn new(file: &'t str, text: &'t str, known: &'k Known) -> Checker<'t, 'k> {
         let shipped = known.lists.iter().filter(|(_, kind)| *kind != ListKind::Ban);
-        let lists = shipped.map(|(name, _)| name.to_string()).collect();
+        let defaults = known.defaults.iter().map(|list| list.name.to_string());
+        let lists = shipped.map(|(name, _)| name.to_string()).chain(defaults).collect();
         Checker { reader: Reader::new(file, text), known, text, lists, seen: HashMap::new() }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Draft {
 pub(super) fn load(parts: &Parts, file: &str, text: &str) -> Result<Draft, Problems> {
     let place = |header: &str, message: String| at_header(file, text, header, message);
     let found = parts.lists.catalogue();
-    let known = Known::of(&found.catalogue);
+    let known = Known::of(&found.catalogue, parts.lists.defaults());
     let standing = read(file, text, &known)?;
     let now = parts.clock.now().unix_seconds();
     let loaded = parts.lists.load(&found, &standing.lists, now);
@@ -49,7 +49,7 @@ pub(super) fn with_fresh_lists(parts: &Parts, draft: &Draft) -> Result<Draft, St
     let found = parts.lists.catalogue();
     let now = parts.clock.now().unix_seconds();
     let loaded = parts.lists.load(&found, &draft.standing.lists, now)?;
-    let known = Arc::new(Known::of(&found.catalogue));
+    let known = Arc::new(Known::of(&found.catalogue, parts.lists.defaults()));
     Ok(Draft { known, loaded: Arc::new(loaded), ..draft.clone() })
 }
 

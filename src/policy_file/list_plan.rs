@@ -21,11 +21,12 @@ impl Planner<'_> {
 
     /// Removes a list's entry, and its switches in every scope.
     pub(super) fn remove_list(&mut self, name: &ListName) -> Result<(), ChangeError> {
-        let standing = self.ground.standing;
-        if !standing.lists.iter().any(|own| own.name == *name) {
+        let ground = self.ground;
+        let standing = ground.standing;
+        let Some(list) = standing.lists.iter().find(|own| own.name == *name) else {
             let mut own = standing.lists.iter().map(|own| own.name.as_str());
             return Err(unknown("list of your own", name.as_str(), &mut own));
-        }
+        };
         let named = standing.levels.iter().find(|(_, difference)| {
             difference.add.iter().chain(&difference.remove).any(|list| list == name)
         });
@@ -36,6 +37,11 @@ impl Planner<'_> {
         }
         for scope in self.scopes_that_switch(name) {
             self.text.set(&scope, Some("lists"), name.as_str(), None)?;
+        }
+        if ground.known.defaults.contains(list) {
+            return Err(ChangeError::Invalid(format!(
+                "a level subscribes `{name}`; `deadpixel lists disable {name}` switches it off"
+            )));
         }
         Ok(self.text.remove_list(name)?)
     }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::diagnostic::Problems;
-use crate::lists::{ListReport, Lists};
-use crate::model::{DeviceId, DeviceName, Legend};
+use crate::lists::{Guard, ListReport, Lists, OwnList};
+use crate::model::{DeviceId, DeviceName, Legend, ListName};
 use crate::policy::{Effective, LivePolicy, Standing, Timed};
 use crate::storage::{Database, StorageError};
 
@@ -62,6 +63,16 @@ pub struct Reloaded {
     pub changed: bool,
     /// Notices about lists that were held back.
     pub notices: Vec<String>,
+}
+
+/// The octets of a list that are in force.
+pub struct ListCopy {
+    /// The list.
+    pub list: OwnList,
+    /// The octets, unpacked.
+    pub octets: Vec<u8>,
+    /// The number of the version.
+    pub version: u32,
 }
 
 /// What the keeper works with.
@@ -151,6 +162,20 @@ impl PolicyFile {
     /// Returns what became of each list.
     pub fn list_reports(&self) -> Vec<ListReport> {
         self.0.current().draft.loaded.reports.clone()
+    }
+
+    /// Returns the copy of a list that is in force.
+    pub fn list_copy(&self, name: &ListName) -> Result<ListCopy, String> {
+        let standing = self.standing();
+        let list = standing.lists.iter().find(|list| list.name == *name);
+        let list = list.ok_or_else(|| format!("the policy has no list {name}"))?.clone();
+        let (octets, version) = self.0.parts().lists.store().octets(name)?;
+        Ok(ListCopy { list, octets, version })
+    }
+
+    /// Returns what keeps rules of lists from blocking what no list may.
+    pub fn guard(&self, catalogue: &Catalogue) -> Guard {
+        self.0.parts().lists.guard(catalogue)
     }
 
     /// Returns why the file on disk is not the policy in force, if so, and notices about lists.

@@ -45,6 +45,7 @@ pub(super) fn known() -> Known {
     Known {
         lists: lists.map(|(name, kind)| (list(name), kind)).to_vec(),
         companies: ["tiktok", "meta", "criteo"].map(String::from).into(),
+        defaults: Vec::new(),
     }
 }
 

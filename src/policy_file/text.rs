@@ -34,10 +34,11 @@ const SWITCHES: [(&str, CompanySwitch); 2] =
 /// Reads and checks a policy; `file` is its name for people.
 pub fn read(file: &str, text: &str, known: &Known) -> Result<Standing, Problems> {
     let mut checker = Checker::new(file, text, known);
-    let standing = match checker.reader.root() {
+    let mut standing = match checker.reader.root() {
         Some(root) => checker.standing(&root),
         None => Standing::default(),
     };
+    standing.subscribe(&known.defaults);
     checker.finish().map(|()| standing)
 }
 

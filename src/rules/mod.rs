@@ -4,6 +4,7 @@ mod artefact;
 mod assemble;
 mod compile;
 mod condition;
+mod evaluate;
 mod few;
 mod glob;
 mod index;
@@ -40,6 +41,10 @@ use walk::{Heard, Standing, Step, Walk};
 pub use artefact::ArtefactError;
 pub use compile::{Committed, Compiler, Draft, ListInput, RefusedRule, TooManyLists, compile};
 pub use condition::{Asker, Asking, ClientMatch, Condition, Except, Selection};
+pub use evaluate::{
+    Because, Candidate, Evaluation, Fate, FoundRule, LookedUp, Part, covers_address, covers_name,
+    evaluate, find_rules,
+};
 pub use glob::Glob;
 pub use literals::required_literals;
 pub use matches::{Judgement, Matches, Rewritten};

@@ -25,8 +25,6 @@ pub struct Matcher {
     engine: Engine,
     inverted: bool,
     addresses: bool,
-    /// Whether of names only those are meant that are written like an address.
-    only_addresses: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +72,6 @@ struct Guard {
 pub enum Subject {
     /// A name.
     Name,
-    /// A name that is written like an address.
-    Literal,
     /// An address in an answer.
     Address,
 }
@@ -87,23 +83,11 @@ impl Matcher {
             TextSyntax::Glob => Engine::Glob(Glob::new(&pattern.text)),
             TextSyntax::Regex => Engine::Regex(expression(&pattern.text)?),
         };
-        let part_of_address = |c: char| matches!(c, '0'..='9' | '.' | ':' | '*' | '|' | '^');
-        Ok(Matcher {
-            engine,
-            inverted: pattern.inverted,
-            addresses: pattern.addresses,
-            only_addresses: pattern.addresses
-                && pattern.syntax == TextSyntax::Glob
-                && pattern.text.chars().all(part_of_address),
-        })
+        Ok(Matcher { engine, inverted: pattern.inverted, addresses: pattern.addresses })
     }
 
     fn matches(&self, text: &[u8], subject: Subject) -> bool {
-        let is_meant = match subject {
-            Subject::Name => !self.only_addresses,
-            Subject::Literal => true,
-            Subject::Address => self.addresses,
-        };
+        let is_meant = subject == Subject::Name || self.addresses;
         let holds = || match &self.engine {
             Engine::Glob(glob) => glob.matches(text),
             Engine::Regex(regex) => regex.is_match(text),
@@ -277,21 +261,19 @@ mod tests {
     }
 
     #[test]
-    fn patterns_of_addresses_meet_addresses_and_names_written_like_them() {
+    fn patterns_of_addresses_meet_addresses_and_names() {
         let of_addresses = |text| TextPattern { addresses: true, ..pattern(text) };
         let patterns = patterns(vec![
-            of_addresses("||10.1."),
+            of_addresses("/^10[.]1[.][0-9.]*$/"),
             of_addresses(r"/^10\.1\./"),
             pattern("10.1.2"),
             of_addresses("|10.1"),
         ]);
-        let find = |address: &str, subject| {
-            let address = address.parse().expect("an address");
-            patterns.find(&Presentation::of_address(address), subject).as_slice().to_vec()
-        };
-        assert_eq!(find("10.1.2.3", Subject::Address), [0, 1, 3]);
-        assert_eq!(find("10.1.2.3", Subject::Literal), [0, 1, 2, 3]);
-        assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2]);
+        let address = "10.1.2.3".parse().expect("an address");
+        let of_address = patterns.find(&Presentation::of_address(address), Subject::Address);
+        assert_eq!(of_address.as_slice(), [0, 1, 3]);
+        assert_eq!(found(&patterns, "10.1.2.3"), [0, 1, 2, 3]);
+        assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2, 3]);
         assert!(!patterns.has_none_for(Subject::Address));
     }
 

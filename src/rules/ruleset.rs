@@ -92,12 +92,12 @@ impl Ruleset {
             Some(hash) => self.look(hash, Place::Here, &mut found),
             None => self.look_at_root(Place::Here, &mut found),
         }
-        let literal = if self.is_about_addresses() { literal_address(name) } else { None };
-        if let Some(address) = literal {
+        if !self.addresses.is_empty()
+            && let Some(address) = literal_address(name)
+        {
             self.look_for_prefixes(address, &mut found);
         }
-        let subject = if literal.is_some() { Subject::Literal } else { Subject::Name };
-        self.look_for_texts(|| Presentation::of(name), subject, &mut found);
+        self.look_for_texts(|| Presentation::of(name), Subject::Name, &mut found);
         for &hash in hashes.as_slice().iter().skip(1) {
             self.look(hash, Place::Above, &mut found);
         }
@@ -181,11 +181,6 @@ impl Ruleset {
         self.index.size() + self.sets.size() + self.notes.len()
     }
 
-    fn is_about_addresses(&self) -> bool {
-        let PrefixLengths { v4, v6 } = &self.addresses;
-        !v4.is_empty() || !v6.is_empty() || !self.patterns.has_none_for(Subject::Address)
-    }
-
     fn look(&self, hash: u64, place: Place, found: &mut Matches) {
         if let Some(set) = self.index.find(hash) {
             self.take(set, place, found);
@@ -262,6 +257,12 @@ impl Ruleset {
             Heard::Special(special) => lists.insert(special.list),
         });
         lists
+    }
+}
+
+impl PrefixLengths {
+    fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
     }
 }
 

@@ -34,7 +34,7 @@ fn trusted(format: Format) -> ListInfo {
 }
 
 /// Reads `text` as a rule: `=x` exactly, `x` and below, `<x` below, `*` all, `1.2.3.0/24` addresses,
-/// `/x/` an expression, `~x~` a glob; `-` in front: a hole, `@` an exception, `!` important.
+/// `/x/` an expression; `-` in front: a hole, `@` an exception, `!` important.
 fn rule(text: &str, line: u32) -> Rule {
     let (important, text) = text.strip_prefix('!').map_or((false, text), |text| (true, text));
     let (effect, text) = match (text.strip_prefix('-'), text.strip_prefix('@')) {
@@ -44,8 +44,7 @@ fn rule(text: &str, line: u32) -> Rule {
     };
     let between = |mark| text.strip_prefix(mark)?.strip_suffix(mark);
     let pattern = match text.split_at(1) {
-        ("/", _) => Pattern::regex(between('/').expect("two slashes")),
-        ("~", _) => glob(between('~').expect("two marks"), true),
+        ("/", _) => regex(between('/').expect("two slashes")),
         ("*", _) => Pattern::Everything,
         ("=", exact) => Pattern::Exact(name(exact)),
         ("<", top) => Pattern::Below(name(top)),
@@ -55,6 +54,13 @@ fn rule(text: &str, line: u32) -> Rule {
         },
     };
     Rule { important, ..Rule::plain(pattern, effect, line) }
+}
+
+/// An expression of digits is for addresses too.
+fn regex(text: &str) -> Pattern {
+    let addresses = text.contains("[0-9.]");
+    let (syntax, text) = (TextSyntax::Regex, text.into());
+    Pattern::Text(TextPattern { syntax, text, inverted: false, addresses })
 }
 
 fn glob(text: &str, addresses: bool) -> Pattern {
@@ -413,7 +419,7 @@ fn addresses_are_found_by_prefix_and_by_text() {
     };
     let lists = [
         (info(Format::Domains), rules(&["192.0.2.1", "2001:db8::/32"])),
-        (info(Format::Adguard), rules(&["192.0.2.0/24", "~||198.51.~", "@192.0.2.7"])),
+        (info(Format::Adguard), rules(&["192.0.2.0/24", r"/^198\.51\.[0-9.]*$/", "@192.0.2.7"])),
         (info(Format::Rpz), rules(&["192.0.0.0/16", "@192.0.2.0/28"])),
         (info(Format::Adguard), vec![spared]),
         (info(Format::Adguard), rules(&["*"])),

@@ -3,6 +3,7 @@
 mod answer;
 mod header;
 mod name;
+mod presentation;
 mod query;
 mod records;
 mod reply;
@@ -10,6 +11,7 @@ mod reply;
 pub use answer::{AnswerError, Question, StoredAnswer};
 pub use header::{CLASS_CHAOS, CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
 pub use name::read_name;
+pub use presentation::data_text;
 pub use query::{Edns, Query, Unreadable};
 pub use records::{BadMessage, Message, RecordView, Section};
 pub use reply::{ExtendedError, OUR_PAYLOAD, Reply, bare_error};

@@ -26,6 +26,9 @@ const SEED: HashSeed = HashSeed([0x5eed, 0xfeed]);
 /// Names looked up in each measurement.
 const SAMPLE: usize = 20_000;
 
+/// Names looked up over and over.
+const HOT: usize = 1000;
+
 /// Looks between two walks over other memory, and octets of that.
 const COLD_BATCH: usize = 64;
 const OTHER_MEMORY: usize = 64 << 20;
@@ -85,11 +88,11 @@ fn lists(title: &str, lists: &[&[u8]], popular: &[DomainName]) {
     let strange = strange(&ruleset, popular);
     for (what, names) in [("hit", &listed), ("miss", &strange)] {
         println!(
-            "  {what}: hashing {:.0} ns, look hot {:.0} ns, look cold {:.0} ns, all with judging hot {:.0} ns",
+            "  {what}: hashing {:.0} ns, look hot {:.0} ns, look cold {:.0} ns, hashed, looked up and judged hot {:.0} ns",
             hashing(names),
-            hot(&ruleset, &names[..1000.min(names.len())]),
-            cold(&ruleset, names),
-            whole(&ruleset, &names[..1000.min(names.len())]),
+            look_hot(&ruleset, names),
+            look_cold(&ruleset, names),
+            whole(&ruleset, names),
         );
     }
 }
@@ -119,7 +122,7 @@ fn patterns(popular: &[DomainName]) {
     let texts = substrings();
     for (title, syntax, texts) in [
         (
-            "regular expressions of adguard-dns, doubled with other words",
+            "regular expressions, those of adguard-dns and the same with other words",
             TextSyntax::Regex,
             &regexes,
         ),
@@ -138,8 +141,8 @@ fn patterns(popular: &[DomainName]) {
         println!(
             "  {} of {SAMPLE} popular names match; look at one that does {:.0} ns, that does not {:.0} ns",
             meeting.len(),
-            hot(&ruleset, &meeting),
-            hot(&ruleset, &strange),
+            look_hot(&ruleset, &meeting),
+            look_hot(&ruleset, &strange),
         );
     }
 }
@@ -224,65 +227,67 @@ fn info() -> ListInfo {
 
 /// Returns nanoseconds to hash a name and its parents.
 fn hashing(names: &[DomainName]) -> f64 {
-    let begin = Instant::now();
-    for name in names {
-        black_box(NameHashes::of(black_box(name.as_ref()), SEED));
-    }
-    begin.elapsed().as_nanos() as f64 / names.len() as f64
+    hot(names, |name| {
+        black_box(NameHashes::of(name.as_ref(), SEED));
+    })
 }
 
-/// Returns nanoseconds a look, of many rounds over few names.
-fn hot(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
-    if names.is_empty() {
-        return 0.0;
-    }
-    let hashes: Vec<NameHashes> =
-        names.iter().map(|name| NameHashes::of(name.as_ref(), SEED)).collect();
-    let round = || {
-        for (name, hashes) in names.iter().zip(&hashes) {
-            black_box(ruleset.find(black_box(name.as_ref()), black_box(hashes)));
-        }
-    };
-    let rounds = 200_000 / names.len() + 1;
-    (0..rounds / 4 + 1).for_each(|_| round());
-    let begin = Instant::now();
-    (0..rounds).for_each(|_| round());
-    begin.elapsed().as_nanos() as f64 / (rounds * names.len()) as f64
+/// Returns nanoseconds to look a name up whose hashes are known.
+fn look_hot(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
+    let hashed: Vec<_> =
+        names.iter().map(|name| (name, NameHashes::of(name.as_ref(), SEED))).collect();
+    hot(&hashed, |(name, hashes)| {
+        black_box(ruleset.find(name.as_ref(), hashes));
+    })
 }
 
-/// Returns nanoseconds a look, other memory having been walked before each few.
-fn cold(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
-    let mut other = vec![1_u8; OTHER_MEMORY];
-    let (mut nanos, mut looks) = (0, 0);
-    for names in names.chunks(COLD_BATCH).take(100) {
-        let hashes: Vec<NameHashes> =
-            names.iter().map(|name| NameHashes::of(name.as_ref(), SEED)).collect();
-        other.iter_mut().step_by(64).for_each(|octet| *octet = octet.wrapping_add(1));
-        black_box(&other);
-        hashes.iter().for_each(|hashes| drop(black_box(hashes.as_slice().len())));
-        let begin = Instant::now();
-        for (name, hashes) in names.iter().zip(&hashes) {
-            black_box(ruleset.find(black_box(name.as_ref()), hashes));
-        }
-        nanos += begin.elapsed().as_nanos();
-        looks += names.len();
-    }
-    nanos as f64 / looks as f64
-}
-
-/// Returns nanoseconds to hash, look and judge.
+/// Returns nanoseconds to hash, look up and judge.
 fn whole(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
     let lists: ListMask = (0..8).map(deadpixel::model::ListId).collect();
     let asker = Asker { address: [192, 0, 2, 1].into(), names: &[], tags: &[] };
-    let rounds = 200;
-    let begin = Instant::now();
-    for name in (0..rounds).flat_map(|_| names) {
-        let name = black_box(name.as_ref());
+    hot(names, |name| {
+        let name = name.as_ref();
         let matches = ruleset.find(name, &NameHashes::of(name, SEED));
         let asking = Asking { name, query_type: RecordType::A, asker };
         let _ = black_box(ruleset.judge(&matches, lists, &asking));
+    })
+}
+
+/// Returns nanoseconds for one of a few things, done in many rounds; the median round counts.
+fn hot<T>(things: &[T], act: impl Fn(&T)) -> f64 {
+    let things = things.get(..HOT.min(things.len())).unwrap_or_default();
+    if things.is_empty() {
+        return 0.0;
     }
-    begin.elapsed().as_nanos() as f64 / (rounds * names.len()) as f64
+    let round = |_| {
+        let begin = Instant::now();
+        things.iter().for_each(|thing| act(black_box(thing)));
+        begin.elapsed().as_nanos() as f64 / things.len() as f64
+    };
+    median((0..400).map(round).collect())
+}
+
+/// Returns nanoseconds a look, other memory having been walked before each few; the median.
+fn look_cold(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
+    let mut other = vec![1_u8; OTHER_MEMORY];
+    let batch = |names: &[DomainName]| {
+        let hashed: Vec<_> =
+            names.iter().map(|name| (name, NameHashes::of(name.as_ref(), SEED))).collect();
+        other.iter_mut().step_by(64).for_each(|octet| *octet = octet.wrapping_add(1));
+        // What is asked for has just come in with the packet.
+        hashed.iter().for_each(|it| drop(black_box((it.0.clone(), it.1))));
+        let begin = Instant::now();
+        for (name, hashes) in &hashed {
+            black_box(ruleset.find(name.as_ref(), hashes));
+        }
+        begin.elapsed().as_nanos() as f64 / hashed.len() as f64
+    };
+    median(names.chunks(COLD_BATCH).take(150).map(batch).collect())
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Returns names of lists, in no order.

@@ -19,7 +19,7 @@ pub use policy::{
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
 pub use tallies::{CompanyBrief, QueryTally, Tally};
-pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, Why, WhyAlias};
+pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, OwnMatch, Why, WhyAlias};
 
 /// Returns microseconds since 1970 as a time; what no calendar has becomes 1970.
 pub fn timestamp(micros: i64) -> Timestamp {

@@ -28,7 +28,9 @@ pub struct Why {
     pub alias: Option<WhyAlias>,
     /// What decides.
     pub decided_by: Option<DecidedBy>,
-    /// All lists that match.
+    /// Own rules for the name that bind the device, narrow scopes first.
+    pub own: Vec<OwnMatch>,
+    /// All rules of all lists that match.
     pub lists: Vec<ListMatch>,
     /// Who runs the name, or the alias.
     pub company: Option<CompanyRow>,
@@ -38,6 +40,8 @@ pub struct Why {
     pub answer: Expected,
     /// The last time it was asked for.
     pub last: Option<LogEntry>,
+    /// The revision of the policy.
+    pub revision: String,
 }
 
 /// An alias as the log last saw it.
@@ -71,6 +75,8 @@ pub enum DecidedBy {
     List {
         /// The list.
         list: String,
+        /// The version of it; none: it is shipped.
+        version: Option<u32>,
         /// The rule of it.
         rule: Option<String>,
         /// Its line.
@@ -80,19 +86,34 @@ pub enum DecidedBy {
     Canary,
 }
 
-/// One list's match.
+/// One rule of a list that matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMatch {
     /// The list.
     pub list: String,
     /// What it is about.
     pub kind: ListKind,
-    /// The rule that speaks for it.
+    /// The version of the list; none: it is shipped.
+    pub version: Option<u32>,
+    /// The rule.
     pub rule: String,
     /// Its line.
     pub line: Option<u32>,
+    /// What it would do: block, allow, rewrite, truncate, hole, cancel.
+    pub verdict: String,
     /// Whether the list binds this device.
     pub binds: bool,
+    /// Why it decides, or does not.
+    pub why: String,
+}
+
+/// One own rule that matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMatch {
+    /// The rule as people read it.
+    pub rule: String,
+    /// Why it decides, or does not.
+    pub why: String,
 }
 
 /// A company with the row of the catalogue that names it.
@@ -121,6 +142,15 @@ pub enum Expected {
         /// Seconds it may be kept.
         ttl: u32,
     },
+    /// A rule's, which rewrites it.
+    Rewrite {
+        /// Its response code.
+        rcode: String,
+        /// Its records: `A 192.0.2.1`, `CNAME other.example` and what that leads to.
+        records: Vec<String>,
+    },
+    /// An upstream's over TCP; over UDP it is truncated.
+    Truncated,
     /// One of ours.
     Local,
     /// An upstream's or the cache's.

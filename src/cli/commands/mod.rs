@@ -26,8 +26,8 @@ use std::path::PathBuf;
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
     Layout, ListArgs, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs,
-    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fit, length, percent, plural, quote,
-    scope_flag, width, wrap,
+    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields, fit, length, offline,
+    percent, plural, quote, scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
@@ -36,7 +36,7 @@ use lists::about;
 use log::verdict;
 use log_follower::Follower;
 use rules::rules_table;
-use session::{Session, print};
+use session::{Session, print, print_json};
 use who::{company_table, gap_lines, outcome_line, sentence};
 
 /// Does what the arguments say.
@@ -46,6 +46,7 @@ pub fn execute(args: Args) -> Result<(), Failure> {
         Command::Run => daemon::run(config).map_err(start_failure),
         Command::Config(command) => config::run(command, config, args.json),
         Command::Version => version(args.json),
+        Command::Why(why) if why.offline.is_wanted() => why::run_offline(why, args.json),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let session = Session {
@@ -135,14 +136,4 @@ fn level_title(level: Level, custom: bool) -> &'static str {
 /// Returns the beginning of a hash, enough to tell revisions apart.
 fn short(revision: &str) -> String {
     escape(revision).chars().take(12).collect()
-}
-
-/// Returns lines of a label and what it says, wrapped to the screen.
-fn fields(fields: &[(&str, String)], screen: &Screen) -> String {
-    let widest = fields.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
-    let line = |(label, text): &(&str, String)| {
-        let label = screen.paint(Style::Faint, &format!("{label:<widest$}"));
-        format!("  {label}  {}\n", wrap(text, widest + 4, screen.width))
-    };
-    fields.iter().filter(|(_, text)| !text.is_empty()).map(line).collect()
 }

@@ -26,10 +26,15 @@ impl Session {
         if !self.json {
             return print(&render(view, &self.screen));
         }
-        let json =
-            serde_json::to_string_pretty(view).map_err(|why| Failure::Failed(why.to_string()))?;
-        print(&format!("{json}\n"))
+        print_json(view)
     }
+}
+
+/// Writes a view as JSON to standard output.
+pub fn print_json<T: Serialize>(view: &T) -> Result<(), Failure> {
+    let json =
+        serde_json::to_string_pretty(view).map_err(|why| Failure::Failed(why.to_string()))?;
+    print(&format!("{json}\n"))
 }
 
 /// Writes to standard output; a closed pipe ends the command quietly.

@@ -1,16 +1,24 @@
 //! `why`: what would become of a query for a name, and through what.
 
 use super::{
-    Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, quote, verdict, width,
+    Failure, Screen, Session, Style, WhyArgs, company_title, escape, fields, offline, plural,
+    print, print_json, quote, verdict, width,
 };
-use crate::api::{DecidedBy, Expected, ListMatch, LogEntry, Why, WhyParams, paths};
+use crate::api::{DecidedBy, Expected, LogEntry, Why, WhyParams, paths};
 use crate::model::{Level, ListKind, Outcome};
 
 /// Where the verdict ends in the first line.
 const VERDICT_END: usize = 64;
 
+/// What is said of the rule that decides.
+const DECIDES: &str = "decides";
+
+/// Rules beside it that are shown.
+const MOST_OTHERS: usize = 8;
+
 /// Calls the daemon and prints.
 pub async fn run(session: &Session, args: &WhyArgs) -> Result<(), Failure> {
+    args.offline.check_unwanted()?;
     let params = WhyParams {
         name: args.name.clone(),
         device: args.device.clone(),
@@ -24,17 +32,31 @@ pub async fn run(session: &Session, args: &WhyArgs) -> Result<(), Failure> {
     }
 }
 
+/// Judges by list files and prints; no daemon is called.
+pub fn run_offline(args: &WhyArgs, json: bool) -> Result<(), Failure> {
+    let report = offline::explain(&args.name, &args.query_type, &args.offline)?;
+    if json {
+        print_json(&report)?;
+    } else {
+        print(&offline::render(&args.name, &report, &Screen::of_process()))?;
+    }
+    match report.verdict {
+        "block" if args.exit_code => Err(Failure::Blocked),
+        _ => Ok(()),
+    }
+}
+
 /// Lays it out: the verdict, the chain, what would change it.
 pub fn render(why: &Why, screen: &Screen) -> String {
     let (label, own) = own_step(why);
-    let steps = [
-        ("alias", alias_step(why, screen)),
-        (label, own),
-        ("list", list_step(why)),
+    let mut steps =
+        vec![("alias", alias_step(why, screen)), (label, own), ("list", list_step(why))];
+    steps.extend(other_steps(why));
+    steps.extend([
         ("company", company_step(why)),
         ("answer", answer_step(why)),
         ("last", why.last.as_ref().map(|entry| last_step(entry, screen)).unwrap_or_default()),
-    ];
+    ]);
     let steps = steps.into_iter().filter(|(_, text)| !text.is_empty()).enumerate();
     let numbered: Vec<(String, String)> =
         steps.map(|(place, (label, text))| (format!("{} {label}", place + 1), text)).collect();
@@ -82,7 +104,9 @@ fn alias_step(why: &Why, screen: &Screen) -> String {
 fn own_step(why: &Why) -> (&'static str, String) {
     match &why.decided_by {
         Some(DecidedBy::Rule { text }) => ("rule", escape(text)),
-        Some(DecidedBy::Ban { list, rule, line }) => ("ban", located(list, rule.as_deref(), *line)),
+        Some(DecidedBy::Ban { list, rule, line }) => {
+            ("ban", located(list, None, rule.as_deref(), *line))
+        }
         Some(DecidedBy::Canary) => {
             ("canary", "it would tell the device to pass this resolver by".into())
         }
@@ -91,35 +115,52 @@ fn own_step(why: &Why) -> (&'static str, String) {
 }
 
 fn list_step(why: &Why) -> String {
+    let deciding = match &why.decided_by {
+        Some(DecidedBy::List { list, version, rule, line }) => {
+            located(list, *version, rule.as_deref(), *line)
+        }
+        _ => String::new(),
+    };
     let decided = match &why.decided_by {
         Some(DecidedBy::List { list, .. } | DecidedBy::Ban { list, .. }) => Some(list),
         _ => None,
     };
-    let others = |binds: bool| {
-        // A ban that is off is no news: nobody asked for it.
-        let is_news = |found: &&ListMatch| found.binds || found.kind != ListKind::Ban;
-        let lists = why.lists.iter().filter(|found| found.binds == binds).filter(is_news);
-        let others = lists.filter(|found| Some(&found.list) != decided);
-        others.map(|found| escape(&found.list)).collect::<Vec<String>>().join(", ")
-    };
-    let deciding = match &why.decided_by {
-        Some(DecidedBy::List { list, rule, line }) => located(list, rule.as_deref(), *line),
-        _ => String::new(),
-    };
-    let also = if deciding.is_empty() { "on " } else { "also " };
-    let parts = [("", deciding), (also, others(true)), ("not in force here: ", others(false))];
-    let told = parts.into_iter().filter(|(_, lists)| !lists.is_empty());
+    // A ban that is off is no news: nobody asked for it.
+    let off = why.lists.iter().filter(|found| !found.binds && found.kind != ListKind::Ban);
+    let off = off.filter(|found| Some(&found.list) != decided);
+    let mut off: Vec<String> = off.map(|found| escape(&found.list)).collect();
+    off.dedup();
+    let told = [("", deciding), ("not in force here: ", off.join(", "))];
+    let told = told.into_iter().filter(|(_, lists)| !lists.is_empty());
     let told: Vec<String> = told.map(|(label, lists)| format!("{label}{lists}")).collect();
     match (&why.decided_by, &why.answer) {
-        (None, Expected::Upstream) if told.is_empty() => "on none".into(),
+        (None, Expected::Upstream) if why.lists.is_empty() => "on none".into(),
         _ => told.join("; "),
     }
 }
 
-fn located(list: &str, rule: Option<&str>, line: Option<u32>) -> String {
+/// Returns the rules that match and do not decide, with why.
+fn other_steps(why: &Why) -> Vec<(&'static str, String)> {
+    let own = why.own.iter().filter(|found| found.why != DECIDES);
+    let own = own.map(|found| escape(&format!("{} ({})", found.rule, found.why)));
+    let lists = why.lists.iter().filter(|found| found.binds && found.why != DECIDES);
+    let lists = lists.map(|found| {
+        let place = located(&found.list, found.version, Some(&found.rule), found.line);
+        format!("{place} ({})", escape(&found.why))
+    });
+    let mut others: Vec<String> = own.chain(lists).collect();
+    if others.len() > MOST_OTHERS {
+        let more = others.split_off(MOST_OTHERS).len();
+        others.push(format!("and {}; --json has all", plural(more as u64, "other rule")));
+    }
+    others.into_iter().map(|other| ("also", other)).collect()
+}
+
+fn located(list: &str, version: Option<u32>, rule: Option<&str>, line: Option<u32>) -> String {
+    let version = version.map(|version| format!(" v{version}")).unwrap_or_default();
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let rule = rule.map(|rule| format!(": {}", escape(rule))).unwrap_or_default();
-    format!("{}{line}{rule}", escape(list))
+    format!("{}{version}{line}{rule}", escape(list))
 }
 
 fn company_step(why: &Why) -> String {
@@ -159,6 +200,13 @@ fn answer_step(why: &Why) -> String {
     let took = took.unwrap_or_default();
     match &why.answer {
         Expected::Sinkhole { data, ttl } => format!("{data}, {ttl} s, from us{took}"),
+        Expected::Rewrite { rcode, records } if records.is_empty() => {
+            format!("{}, no records, as the rule says", escape(rcode))
+        }
+        Expected::Rewrite { records, .. } => {
+            format!("{}, as the rule says", escape(&records.join("; ")))
+        }
+        Expected::Truncated => "the real one, over TCP only".into(),
         Expected::Local => format!("one of ours: the name is local{took}"),
         Expected::Upstream => "the real one, from upstream or the cache".into(),
     }

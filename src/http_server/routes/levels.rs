@@ -52,8 +52,11 @@ fn contents(standing: &Standing, level: Level) -> LevelView {
     let removed: Vec<String> = difference.remove.iter().map(ToString::to_string).collect();
     let added: Vec<String> = difference.add.iter().map(ToString::to_string).collect();
     let defined = definition(level);
-    let shipped = defined.lists.iter().filter(|list| !removed.iter().any(|name| name == list.name));
-    let mut lists: Vec<LevelList> = shipped
+    let mut lists: Vec<LevelList> = defined
+        .lists
+        .iter()
+        .filter(|list| !list.subscribed || standing.subscribes)
+        .filter(|list| !removed.iter().any(|name| name == list.name))
         .filter(|list| !added.iter().any(|name| name == list.name))
         .map(|list| LevelList { name: list.name.into(), part: list.part })
         .collect();

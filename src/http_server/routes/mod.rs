@@ -13,6 +13,7 @@ mod rules;
 mod status;
 mod who;
 mod why;
+mod why_rules;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -1,33 +1,46 @@
 //! Why a name is blocked or not, for a device, now; nothing of it is logged.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use axum::extract::State;
 
-use super::{Answer, App, EntryViews, Params, Shared, Snapshot, find_device, parse_name, seconds};
+use super::{
+    Answer, App, EntryViews, Params, Shared, Snapshot, find_device, parse_name, seconds,
+    why_rules::{self, Asked, Explanation},
+};
 use crate::api::{
-    CompanyRow, DecidedBy, Expected, ListMatch, ProblemDocument, ProblemKind, Why, WhyAlias,
-    WhyParams, timestamp,
+    CompanyRow, DecidedBy, Expected, ProblemDocument, ProblemKind, Why, WhyAlias, WhyParams,
+    timestamp,
 };
 use crate::devices::Device;
-use crate::model::{DomainName, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict};
+use crate::model::{
+    DeviceName, DomainName, ListId, ListMask, NameHashes, Outcome, Reason, RecordType, Scope,
+    Verdict,
+};
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
 use crate::resolver::{is_canary, is_ours};
-use crate::rules::{Asker, Asking, ListInfo};
+use crate::rules::{Asker, Asking};
 use crate::sinkhole::BlockingMode;
+use crate::wire::{ResponseCode, data_text};
 
 /// Events looked through for the last time a name was asked for.
 const LOOK_BACK: usize = 200;
 
 /// Answers `GET`.
 pub async fn explain(State(app): State<Shared>, Params(params): Params<WhyParams>) -> Answer<Why> {
-    app.work(move |app| read(app, &params)).await
+    // Each reads all lists: one at a time.
+    let turn = Arc::clone(&app.explaining).acquire_owned().await;
+    let answer = Arc::clone(&app).work(move |app| read(app, &params)).await;
+    drop(turn);
+    answer
 }
 
 /// A name held against a device's policy.
 struct Judgement {
     name: DomainName,
+    query_type: RecordType,
     hashes: NameHashes,
     found: ListMask,
     decision: Decision,
@@ -67,6 +80,13 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     let tracking = !listed.intersection(snapshot.in_force.ruleset.tracking()).is_empty()
         || company.as_ref().is_some_and(|row| row.tier.is_tracking());
     let last = past.into_iter().next().map(|entry| EntryViews::of(app).show(entry, &snapshot));
+    let asked = Asked {
+        snapshot: &snapshot,
+        policy,
+        asking: Asking { name: deciding.name.as_ref(), query_type: deciding.query_type, asker },
+        decision: &deciding.decision,
+    };
+    let explanation = why_rules::explain(app, &asked);
     Ok(Why {
         name: name.to_string(),
         query_type,
@@ -76,12 +96,14 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
         paused_until: policy.paused_until(snapshot.now).map(seconds),
         level: policy.level(),
         alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
-        decided_by: decided_by(&snapshot, deciding).filter(|_| !local),
-        lists: matches(&snapshot, policy, deciding),
+        decided_by: decided_by(&snapshot, deciding, &explanation).filter(|_| !local),
+        own: why_rules::own_rules(app, &asked, &scopes(&snapshot, device)),
+        lists: explanation.matches,
         company,
         tracking,
         answer: expected(&snapshot, policy, deciding, (query_type, blocked, local)),
         last,
+        revision: app.parts.policy.revision(),
     })
 }
 
@@ -116,7 +138,7 @@ fn judge(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement
     let hashes = snapshot.in_force.hashes(name.as_ref());
     let asking = Asking { name: name.as_ref(), query_type, asker };
     let (decision, found) = snapshot.in_force.judge(policy, asking, &hashes, snapshot.now);
-    Judgement { name, hashes, found, decision }
+    Judgement { name, query_type, hashes, found, decision }
 }
 
 /// Judges a name as the resolver does: of the canaries' only an allow is the last word.
@@ -154,10 +176,18 @@ fn alias_of(entry: &Entry, view: &View<'_>) -> Option<(WhyAlias, Judgement)> {
     judgement.reason().map(|_| (alias, judgement))
 }
 
-fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
-    let row = |list| {
-        let name = list_info(snapshot, list).map(|info| info.name.to_string());
-        (name.unwrap_or_default(), None, None)
+fn decided_by(
+    snapshot: &Snapshot,
+    judgement: &Judgement,
+    explanation: &Explanation,
+) -> Option<DecidedBy> {
+    let name = |list: ListId| {
+        let info = snapshot.in_force.ruleset.lists().get(usize::from(list.0));
+        info.map(|info| info.name.to_string()).unwrap_or_default()
+    };
+    let deciding = |list: &str| {
+        let found = explanation.deciding.and_then(|place| explanation.matches.get(place));
+        found.filter(|found| found.list == list)
     };
     match judgement.reason()? {
         Reason::Rule(rule) => {
@@ -165,37 +195,31 @@ fn decided_by(snapshot: &Snapshot, judgement: &Judgement) -> Option<DecidedBy> {
             Some(DecidedBy::Rule { text: text.unwrap_or_default() })
         }
         Reason::Ban(list) => {
-            let (list, rule, line) = row(list);
+            let list = name(list);
+            let found = deciding(&list);
+            let (rule, line) = (found.map(|it| it.rule.clone()), found.and_then(|it| it.line));
             Some(DecidedBy::Ban { list, rule, line })
         }
         Reason::List(list) => {
-            let (list, rule, line) = row(list);
-            Some(DecidedBy::List { list, rule, line })
+            let list = name(list);
+            let found = deciding(&list);
+            let (rule, line) = (found.map(|it| it.rule.clone()), found.and_then(|it| it.line));
+            let version = found.and_then(|it| it.version);
+            Some(DecidedBy::List { list, version, rule, line })
         }
         Reason::Canary => Some(DecidedBy::Canary),
     }
 }
 
-fn matches(snapshot: &Snapshot, policy: &DevicePolicy, judgement: &Judgement) -> Vec<ListMatch> {
-    let binding = policy.lists().union(policy.bans());
-    let mut matches: Vec<ListMatch> = Vec::new();
-    for list in judgement.found.iter() {
-        let Some(info) = list_info(snapshot, list) else { continue };
-        let (name, kind, binds) = (info.name.to_string(), info.kind, binding.contains(list));
-        // A list and the part of it that `basic` has go by one name.
-        match matches.iter_mut().find(|known| known.list == name) {
-            Some(known) => known.binds |= binds,
-            None => {
-                let (rule, line) = (String::new(), None);
-                matches.push(ListMatch { list: name, kind, rule, line, binds });
-            }
-        }
-    }
-    matches
-}
-
-fn list_info(snapshot: &Snapshot, list: crate::model::ListId) -> Option<&ListInfo> {
-    snapshot.in_force.ruleset.lists().get(usize::from(list.0))
+/// Returns the scopes that bind a device, the narrowest first.
+fn scopes(snapshot: &Snapshot, device: Option<&Device>) -> Vec<Scope> {
+    let part = device.and_then(|device| snapshot.part(device));
+    let own = part.map(|part| Scope::Device(part.name.clone())).or_else(|| {
+        let name = device.map(|device| DeviceName::parse(&device.name))?;
+        name.ok().map(Scope::Device)
+    });
+    let groups = part.iter().flat_map(|part| part.groups.iter().cloned().map(Scope::Group));
+    own.into_iter().chain(groups).chain([Scope::Everyone]).collect()
 }
 
 fn company_row(snapshot: &Snapshot, judgement: &Judgement) -> Option<CompanyRow> {
@@ -219,7 +243,7 @@ fn expected(
 ) -> Expected {
     match judgement.reason() {
         _ if local => Expected::Local,
-        _ if !blocked => Expected::Upstream,
+        _ if !blocked => passed(judgement),
         reason => {
             let mode = match reason {
                 Some(Reason::Canary) => &BlockingMode::NxDomain,
@@ -228,6 +252,24 @@ fn expected(
             let ttl = snapshot.in_force.policies.blocked_ttl();
             Expected::Sinkhole { data: sinkhole_data(mode, query_type), ttl }
         }
+    }
+}
+
+/// Returns the answer to a query that is not blocked.
+fn passed(judgement: &Judgement) -> Expected {
+    let decision = &judgement.decision;
+    match (decision.verdict, &decision.rewritten) {
+        _ if decision.lifted => Expected::Upstream,
+        (Verdict::Truncate(_), _) => Expected::Truncated,
+        (Verdict::Rewrite(_), Some(rewritten)) => {
+            let alias = rewritten.alias.iter().map(|target| format!("CNAME {target}"));
+            let records = rewritten.records.iter().map(|record| {
+                format!("{} {}", record.record_type, data_text(record.record_type, &record.data))
+            });
+            let records = alias.chain(records).collect();
+            Expected::Rewrite { rcode: ResponseCode(rewritten.code).to_string(), records }
+        }
+        _ => Expected::Upstream,
     }
 }
 

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::upstream::{Settings, UpstreamSettings};
 
 #[path = "../../../tests/daemon/support/list_server.rs"]
-#[allow(dead_code, reason = "the daemon's tests use the rest")]
 mod list_server;
 
 use list_server::{

@@ -680,17 +680,13 @@ mod tests {
         let popular: Vec<DomainName> = popular.lines().take(1000).map(name).collect();
         for file in ["easylist-2025.adblock.txt.gz", "easyprivacy-2025.adblock.txt.gz"] {
             let Some(octets) = test_data::list(file) else { continue };
-            let rules = parse(&octets, Format::Adguard).expect(file).rules;
+            let mut rules = parse(&octets, Format::Adguard).expect(file).rules;
+            // A site as such is on such a list because DNS may block it, `||adnxs.com^`.
+            rules.retain(|rule| !matches!(rule.pattern, Pattern::Subtree(_)));
             for rule in rules.iter().filter(|rule| matches!(rule.effect, Effect::Block(_))) {
                 let text = compiled(rule);
-                for asked in &popular {
-                    if hits(rule, text.as_ref(), asked.as_ref()) {
-                        println!("{file}: {asked} by {:?} (line {})", rule.pattern, rule.line);
-                    }
-                }
-                if text.is_some() {
-                    println!("T {file} {:?}", rule.pattern);
-                }
+                let hit = popular.iter().find(|asked| hits(rule, text.as_ref(), asked.as_ref()));
+                assert_eq!(hit, None, "{file}: {:?}", rule.pattern);
             }
         }
     }

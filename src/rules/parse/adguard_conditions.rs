@@ -7,7 +7,12 @@ use super::{prefix, split_unescaped, unescaped};
 
 /// Reads `A|~AAAA|TYPE65`.
 pub fn types(value: &str) -> Result<Selection<RecordType>, String> {
-    selection(value, |text| text.parse())
+    selection(value, record_type)
+}
+
+/// Reads the name or number of a type.
+pub fn record_type(text: &str) -> Result<RecordType, String> {
+    text.parse().map_err(|_| format!("`{}` is no record type", super::escaped(text)))
 }
 
 /// Reads `user_child|~device_tv`.

@@ -83,8 +83,14 @@ impl Modifiers {
         let condition = &mut self.condition;
         let given = value.unwrap_or_default();
         let name = match (name, value) {
-            ("important", None) => return Ok(self.important = true),
-            ("badfilter", None) => return Ok(self.badfilter = true),
+            ("important", None) => {
+                self.important = true;
+                return Ok(());
+            }
+            ("badfilter", None) => {
+                self.badfilter = true;
+                return Ok(());
+            }
             ("important" | "badfilter", Some(_)) => return Err(format!("`{name}` takes no value")),
             ("client", _) => {
                 condition.clients = conditions::clients(given)?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::model::{DomainName, RecordType};
 use crate::rules::{Record, Rewrite};
 
-use super::svcb;
+use super::{conditions, svcb};
 
 /// Response codes by name.
 const CODES: [(&str, u16); 11] = [
@@ -22,6 +22,9 @@ const CODES: [(&str, u16); 11] = [
     ("NOTZONE", 10),
 ];
 
+/// Those that may stand alone.
+const SHORT_CODES: [&str; 4] = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"];
+
 /// Reads a value that is not empty.
 pub fn rewrite(value: &str) -> Result<Rewrite, String> {
     let mut parts = value.splitn(3, ';');
@@ -35,22 +38,15 @@ pub fn rewrite(value: &str) -> Result<Rewrite, String> {
 /// Reads a code, an address or a name.
 fn short(value: &str) -> Result<Rewrite, String> {
     if value.bytes().all(|octet| octet.is_ascii_uppercase()) {
-        return match value {
-            "NOERROR" | "NXDOMAIN" | "SERVFAIL" | "REFUSED" => {
-                code(value).map(Rewrite::Code).ok_or_else(|| unreachable_code(value))
-            }
-            _ => Err(unreachable_code(value)),
-        };
+        let code = code(value).filter(|_| SHORT_CODES.contains(&value)).map(Rewrite::Code);
+        let told = super::escaped(value);
+        return code.ok_or_else(|| format!("`{told}` is none of {}", SHORT_CODES.join(", ")));
     }
     match value.parse() {
         Ok(IpAddr::V4(v4)) => Ok(Rewrite::Record(Record::v4(v4))),
         Ok(IpAddr::V6(v6)) => Ok(Rewrite::Record(Record::v6(v6))),
         Err(_) => host(value).map(Rewrite::Alias),
     }
-}
-
-fn unreachable_code(value: &str) -> String {
-    format!("`{value}` is none of NOERROR, NXDOMAIN, SERVFAIL, REFUSED")
 }
 
 /// Reads `RCODE;TYPE;VALUE`.
@@ -67,7 +63,7 @@ fn full(rcode: &str, kind: &str, data: &str) -> Result<Rewrite, String> {
         let none = data.is_empty().then_some(Rewrite::Code(0));
         return none.ok_or_else(|| "a value without a type".to_string());
     }
-    let record_type: RecordType = kind.parse()?;
+    let record_type = conditions::record_type(kind)?;
     let record =
         |data: Vec<u8>| Rewrite::Record(Record { record_type, data: data.into(), ttl: None });
     match record_type {

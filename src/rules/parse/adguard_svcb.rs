@@ -95,7 +95,7 @@ fn length(value: &[u8]) -> Result<u16, String> {
 /// Reads base64 of whole groups, the last one filled up with `=`.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.is_empty() || text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if text.is_empty() || !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let mut data = Vec::with_capacity(text.len());

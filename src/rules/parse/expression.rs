@@ -205,13 +205,14 @@ fn octets_of(class: &Class) -> Option<impl Iterator<Item = u8> + '_> {
 /// Returns whether only addresses are meant: digits and two dots, or hexadecimal ones and two
 /// colons, at least one digit of them given. `^\d+\.` is none, it would hit all addresses.
 fn is_for_addresses(hir: &Hir) -> bool {
-    let forms: [(u8, fn(u8) -> bool); 2] =
-        [(b'.', |octet| octet.is_ascii_digit()), (b':', |octet| octet.is_ascii_hexdigit())];
-    forms.into_iter().any(|(mark, is_digit)| {
-        holds_only(hir, &|octet| octet == mark || is_digit(octet))
-            && least(hir, &|octet| octet == mark) >= 2
-            && has_given_digit(hir, is_digit)
-    })
+    is_for_addresses_with(hir, b'.', |octet| octet.is_ascii_digit())
+        || is_for_addresses_with(hir, b':', |octet| octet.is_ascii_hexdigit())
+}
+
+fn is_for_addresses_with(hir: &Hir, mark: u8, is_digit: fn(u8) -> bool) -> bool {
+    holds_only(hir, &|octet| octet == mark || is_digit(octet))
+        && least(hir, &|octet| octet == mark) >= 2
+        && has_given_digit(hir, is_digit)
 }
 
 /// Returns whether each match holds a digit that is written out.

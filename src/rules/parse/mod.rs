@@ -13,6 +13,7 @@ mod domains;
 mod expression;
 mod header;
 mod hosts;
+mod line_text;
 mod lines;
 mod name_table;
 mod pihole;
@@ -43,7 +44,7 @@ use detect::{Start, is_header};
 use domains::read_word;
 use expression::expression;
 use header::says_wildcard;
-use lines::{Content, Line, Lines, escaped, is_blank};
+use lines::{Content, Line, Lines, decode, escaped, is_blank};
 use name_table::NameTable;
 use pihole_expression::translate;
 use reading::{LineReading, Reading, Refusal, drop_duplicates};
@@ -60,6 +61,7 @@ use zone_text::{Entry, Word, ZoneText, because, split};
 use {adguard_conditions as conditions, adguard_rewrite as rewrite, adguard_svcb as svcb};
 
 pub use adguard::rule as adguard_rule;
+pub use line_text::line_texts;
 pub use pihole::pihole_regex;
 
 /// Largest list, unpacked.
@@ -240,7 +242,7 @@ pub fn read(
     if octets.len() > MAX_LIST_OCTETS {
         return Err(ListRefused::TooLarge);
     }
-    let octets = lines::decode(octets);
+    let octets = decode(octets);
     let format = match (options.format, detect::start(&octets)) {
         (_, Start::Html) => return Err(ListRefused::Html),
         (Format::Auto | Format::Disconnect, Start::Json) => Format::Disconnect,

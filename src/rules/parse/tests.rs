@@ -59,6 +59,7 @@ fn told(list: &ParsedList) -> Vec<String> {
         let pattern = match &rule.pattern {
             Pattern::Exact(name) => format!("={name}"),
             Pattern::Subtree(name) => name.to_string(),
+            Pattern::Below(name) => format!("*.{name}"),
             Pattern::Address(prefix) => prefix.to_string(),
             Pattern::Text(text) => format!("/{}/", text.text),
             other => panic!("{other:?} comes of no such list"),
@@ -327,7 +328,7 @@ fn what_is_no_list_is_refused() {
     assert_eq!(refused(b""), Some(ListRefused::Empty));
     assert_eq!(refused(b"# nothing\n127.0.0.1 localhost\n"), Some(ListRefused::Empty));
     let unreadable = refused("bad!\na^\n".repeat(5).as_bytes().get(5..).expect("long"));
-    let why = Refusal::AdGuard.to_string();
+    let why = "it would match nearly every name".to_string();
     assert_eq!(unreadable, Some(ListRefused::Unreadable { line: 1, why }));
 }
 
