@@ -24,6 +24,6 @@ pub use table::{Bound, PolicyTable};
 pub use written_rules::{MAX_WRITTEN, check_written};
 
 use effective::Layers;
-use own_rules::Spread;
-use rule_ids::{AnyRule, RuleIds};
-use written_rules::WrittenRules;
+use own_rules::{Scopes, Spread};
+use rule_ids::{AnyRule, number};
+use written_rules::{Member, WrittenRules};

@@ -4,16 +4,37 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::{Decision, Sought, Subject, WrittenRules};
-use crate::model::{Action, NameHashes, Reason, RuleId, Verdict};
+use super::{AnyRule, Decision, Member, OwnRule, Sought, Subject, WrittenRules};
+use crate::model::{Action, DomainName, HashSeed, NameHashes, Reason, RuleId, Scope, Verdict};
 
 /// Rules of one scope.
 #[derive(Debug, Default)]
 pub struct OwnRules {
     /// By the keyed hash of their names.
     names: HashMap<u64, Both, BuildHasherDefault<Spread>>,
+    /// What `names` was made of.
+    plain: Vec<Plain>,
     /// In AdGuard or Pi-hole syntax.
     written: Option<Arc<WrittenRules>>,
+}
+
+/// The rules of all scopes that have any.
+pub type Scopes = HashMap<Scope, Arc<OwnRules>>;
+
+/// A rule for a name and all below it.
+#[derive(Debug, PartialEq, Eq)]
+struct Plain {
+    id: RuleId,
+    name: DomainName,
+    action: Action,
+    until: Option<i64>,
+}
+
+/// The rules of a scope, being put together.
+#[derive(Default)]
+struct Draft<'r> {
+    plain: Vec<(&'r OwnRule, RuleId)>,
+    written: Vec<Member>,
 }
 
 /// The rules of one name.
@@ -31,6 +52,68 @@ struct Standing {
 }
 
 impl OwnRules {
+    /// Puts the rules of each scope together; those that stand in `previous` alike, made under the
+    /// same seed, are taken from there.
+    pub(super) fn of_scopes<'r>(
+        rules: impl Iterator<Item = (AnyRule<'r>, RuleId)>,
+        seed: HashSeed,
+        previous: &Scopes,
+    ) -> Scopes {
+        let mut drafts: HashMap<&Scope, Draft<'_>> = HashMap::new();
+        for (rule, id) in rules {
+            match rule {
+                AnyRule::Plain(rule) => {
+                    drafts.entry(&rule.scope).or_default().plain.push((rule, id));
+                }
+                AnyRule::Written(rule) => {
+                    drafts.entry(&rule.scope).or_default().written.push(Member::of(rule, id));
+                }
+            }
+        }
+        let made = drafts.into_iter().map(|(scope, draft)| {
+            (scope.clone(), OwnRules::of_scope(draft, seed, previous.get(scope)))
+        });
+        made.collect()
+    }
+
+    fn of_scope(
+        draft: Draft<'_>,
+        seed: HashSeed,
+        previous: Option<&Arc<OwnRules>>,
+    ) -> Arc<OwnRules> {
+        let written = previous.and_then(|previous| previous.written.as_ref());
+        let same_names = previous.filter(|previous| previous.has(&draft.plain));
+        let written = match written.filter(|written| written.has(&draft.written)) {
+            Some(written) => Some(Arc::clone(written)),
+            None if draft.written.is_empty() => None,
+            None => Some(Arc::new(WrittenRules::compile(draft.written, seed))),
+        };
+        if let Some(same) = same_names
+            && same.written.as_ref().map(Arc::as_ptr) == written.as_ref().map(Arc::as_ptr)
+        {
+            return Arc::clone(same);
+        }
+        let mut own = OwnRules { written, ..OwnRules::default() };
+        for (rule, id) in draft.plain {
+            let (name, action, until) = (rule.name.clone(), rule.action, rule.until);
+            if let Some(hash) = NameHashes::of(name.as_ref(), seed).whole() {
+                own.insert(hash, action, id, until);
+            }
+            own.plain.push(Plain { id, name, action, until });
+        }
+        Arc::new(own)
+    }
+
+    fn has(&self, rules: &[(&OwnRule, RuleId)]) -> bool {
+        let same = |(plain, (rule, id)): (&Plain, &(&OwnRule, RuleId))| {
+            plain.id == *id
+                && plain.until == rule.until
+                && plain.action == rule.action
+                && plain.name == rule.name
+        };
+        self.plain.len() == rules.len() && self.plain.iter().zip(rules).all(same)
+    }
+
     /// Decides on a name or address: rules for names and all below first, then written ones.
     pub fn decide(&self, subject: &Subject<'_>, unix_seconds: i64) -> Option<Decision> {
         let plain = match subject.sought {
@@ -68,11 +151,6 @@ impl OwnRules {
         if slot.is_none_or(|old| old.until < until) {
             *slot = Some(Standing { rule, until });
         }
-    }
-
-    /// Sets the rules in AdGuard or Pi-hole syntax.
-    pub(super) fn write(&mut self, written: Arc<WrittenRules>) {
-        self.written = Some(written);
     }
 }
 

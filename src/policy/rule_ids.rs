@@ -1,7 +1,8 @@
 //! The numbers of own rules: the same for the same rule, whatever else the policy holds.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::{self, Write};
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
@@ -18,34 +19,41 @@ pub(super) enum AnyRule<'r> {
     Written(&'r WrittenRule),
 }
 
-/// The numbers of the rules of one policy.
-#[derive(Debug, Default)]
-pub(super) struct RuleIds(HashMap<String, RuleId>);
-
-impl RuleIds {
-    /// Numbers rules and returns their texts by number.
-    pub(super) fn of<'r>(
-        rules: impl Iterator<Item = AnyRule<'r>>,
-    ) -> (RuleIds, HashMap<RuleId, String>) {
-        // Sorted, so that of two rules with one hash the same one always moves on.
-        let keyed: BTreeMap<String, AnyRule<'_>> = rules.map(|rule| (key(rule), rule)).collect();
-        let mut texts: HashMap<RuleId, String> = HashMap::with_capacity(keyed.len());
-        let mut ids = HashMap::with_capacity(keyed.len());
-        for (key, rule) in keyed {
-            let mut id = RuleId(hash(&key));
-            while texts.contains_key(&id) {
-                id = RuleId(id.0.wrapping_add(1));
-            }
-            texts.insert(id, rule.text());
-            ids.insert(key, id);
+/// Numbers the rules of one policy, in their order, and returns their texts by number.
+pub(super) fn number(rules: &[AnyRule<'_>]) -> (Vec<RuleId>, HashMap<RuleId, String>) {
+    let ids: Vec<RuleId> = rules.iter().map(|rule| RuleId(hash(*rule))).collect();
+    let mut first: HashMap<RuleId, AnyRule<'_>> = HashMap::with_capacity(rules.len());
+    let alike = ids.iter().zip(rules).all(|(&id, &rule)| match first.entry(id) {
+        Entry::Occupied(known) => key(*known.get()) == key(rule),
+        Entry::Vacant(free) => {
+            free.insert(rule);
+            true
         }
-        (RuleIds(ids), texts)
+    });
+    let ids = if alike { ids } else { apart(rules) };
+    let mut texts = HashMap::with_capacity(first.len());
+    for (&id, rule) in ids.iter().zip(rules) {
+        texts.entry(id).or_insert_with(|| rule.text());
     }
+    (ids, texts)
+}
 
-    /// Returns the number of a rule that was among those numbered.
-    pub(super) fn find(&self, rule: AnyRule<'_>) -> Option<RuleId> {
-        self.0.get(&key(rule)).copied()
+/// Numbers rules of which different ones have one hash.
+fn apart(rules: &[AnyRule<'_>]) -> Vec<RuleId> {
+    let keys: Vec<String> = rules.iter().map(|rule| key(*rule)).collect();
+    // Sorted, so that of two rules with one hash the same one always moves on.
+    let keyed: BTreeMap<&str, AnyRule<'_>> =
+        keys.iter().map(String::as_str).zip(rules.iter().copied()).collect();
+    let mut taken = HashSet::with_capacity(rules.len());
+    let mut ids = HashMap::with_capacity(rules.len());
+    for (key, rule) in keyed {
+        let mut id = RuleId(hash(rule));
+        while !taken.insert(id) {
+            id = RuleId(id.0.wrapping_add(1));
+        }
+        ids.insert(key, id);
     }
+    keys.iter().filter_map(|key| ids.get(key.as_str()).copied()).collect()
 }
 
 impl AnyRule<'_> {
@@ -58,12 +66,19 @@ impl AnyRule<'_> {
 }
 
 fn key(rule: AnyRule<'_>) -> String {
-    let (scope, word, text): (_, _, &dyn Display) = match rule {
+    let mut key = String::new();
+    // A string takes all that is written to it.
+    let _ = write_key(rule, &mut key);
+    key
+}
+
+fn write_key(rule: AnyRule<'_>, out: &mut impl Write) -> fmt::Result {
+    let (scope, word, text): (_, _, &dyn fmt::Display) = match rule {
         AnyRule::Plain(rule) => (&rule.scope, action_word(rule.action), &rule.name),
         AnyRule::Written(rule) => (&rule.scope, syntax_word(rule.syntax), &rule.text),
     };
     let (kind, name) = scope_words(scope);
-    format!("{kind}\n{name}\n{word}\n{text}")
+    write!(out, "{kind}\n{name}\n{word}\n{text}")
 }
 
 fn syntax_word(syntax: Syntax) -> &'static str {
@@ -76,11 +91,21 @@ fn syntax_word(syntax: Syntax) -> &'static str {
     }
 }
 
-fn hash(key: &str) -> u32 {
+/// A hasher that takes text in pieces.
+struct Pieces(SipHasher13);
+
+impl Write for Pieces {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn hash(rule: AnyRule<'_>) -> u32 {
     // No secret key: nobody gains by a collision among the owner's own rules.
-    let mut hasher = SipHasher13::new();
-    hasher.write(key.as_bytes());
-    (hasher.finish() >> 32) as u32
+    let mut pieces = Pieces(SipHasher13::new());
+    let _ = write_key(rule, &mut pieces);
+    (pieces.0.finish() >> 32) as u32
 }
 
 #[cfg(test)]
@@ -95,19 +120,30 @@ mod tests {
         OwnRule { scope, action, name, until: None, note: None }
     }
 
+    fn numbers(rules: &[OwnRule]) -> (Vec<RuleId>, HashMap<RuleId, String>) {
+        number(&rules.iter().map(AnyRule::Plain).collect::<Vec<_>>())
+    }
+
     #[test]
     fn a_rule_keeps_its_number_whatever_stands_beside_it() {
         let one = rule(Scope::Everyone, Action::Allow, "x.com");
-        let (alone, _) = RuleIds::of([AnyRule::Plain(&one)].into_iter());
+        let (alone, _) = numbers(std::slice::from_ref(&one));
         let others: Vec<OwnRule> = (0..500)
             .map(|n| rule(Scope::Everyone, Action::Block, &format!("n{n}.com")))
-            .chain([one.clone()])
+            .chain([one])
             .collect();
-        let (among, texts) = RuleIds::of(others.iter().map(AnyRule::Plain));
-        let one = AnyRule::Plain(&one);
-        assert_eq!(alone.find(one), among.find(one));
+        let (among, texts) = numbers(&others);
+        assert_eq!(alone[0], among[500]);
         assert_eq!(texts.len(), 501);
-        assert_eq!(texts[&among.find(one).expect("numbered")], "allow x.com for everyone");
+        assert_eq!(texts[&alone[0]], "allow x.com for everyone");
+    }
+
+    #[test]
+    fn a_number_is_the_same_in_every_version_of_the_program() {
+        let (ids, _) = numbers(&[rule(Scope::Everyone, Action::Allow, "x.com")]);
+        let mut hasher = SipHasher13::new();
+        hasher.write(b"everyone\n\nallow\nx.com");
+        assert_eq!(ids[0], RuleId((hasher.finish() >> 32) as u32));
     }
 
     #[test]
@@ -121,11 +157,12 @@ mod tests {
             OwnRule { until: Some(9), ..rule(Scope::Everyone, Action::Allow, "x.com") },
             rule(Scope::Everyone, Action::Allow, "x.com"),
         ];
-        let (ids, texts) = RuleIds::of(rules.iter().map(AnyRule::Plain));
-        let find = |place: usize| ids.find(AnyRule::Plain(&rules[place]));
+        let (ids, texts) = numbers(&rules);
         assert_eq!(texts.len(), 4);
-        assert_eq!(find(3), find(4));
-        assert_eq!(texts[&find(2).expect("numbered")], "allow x.com for group Kids");
+        assert_eq!(ids[3], ids[4]);
+        assert_eq!(texts[&ids[2]], "allow x.com for group Kids");
+        let any: Vec<AnyRule<'_>> = rules.iter().map(AnyRule::Plain).collect();
+        assert_eq!(apart(&any), ids, "the long way round");
     }
 
     #[test]
@@ -145,12 +182,11 @@ mod tests {
             written(Syntax::Exact(Action::Block), "x.com"),
             written(Syntax::Regex(Action::Block), "x.com"),
         ];
-        let all = || rules.iter().map(AnyRule::Written).chain([AnyRule::Plain(&plain)]);
-        let (ids, texts) = RuleIds::of(all());
+        let all = rules.iter().map(AnyRule::Written).chain([AnyRule::Plain(&plain)]);
+        let (ids, texts) = number(&all.collect::<Vec<_>>());
         assert_eq!(texts.len(), 5);
-        let (alone, _) = RuleIds::of(rules[2..3].iter().map(AnyRule::Written));
-        let third = AnyRule::Written(&rules[2]);
-        assert_eq!(ids.find(third), alone.find(third));
-        assert_eq!(texts[&ids.find(third).expect("numbered")], "block exactly x.com for everyone");
+        let (alone, _) = number(&[AnyRule::Written(&rules[2])]);
+        assert_eq!(ids[2], alone[0]);
+        assert_eq!(texts[&ids[2]], "block exactly x.com for everyone");
     }
 }

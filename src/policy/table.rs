@@ -6,23 +6,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    AnyRule, CompanySwitch, DevicePart, DevicePolicy, Effective, Layers, ListSwitch, OwnRule,
-    OwnRules, RuleIds, Spread, Standing, Timed, WrittenRules,
+    AnyRule, CompanySwitch, DevicePart, DevicePolicy, Effective, Layers, ListSwitch, OwnRules,
+    Scopes, Spread, Standing, Timed, number,
 };
-use crate::model::{
-    DeviceId, HashSeed, Level, ListId, ListKind, ListMask, NameHashes, RuleId, Scope,
-};
+use crate::model::{DeviceId, HashSeed, Level, ListId, ListKind, ListMask, RuleId};
 use crate::rules::{Asker, ListInfo, Ruleset};
 use crate::sinkhole::BlockingMode;
 
 /// The policies of all devices; immutable.
-#[derive(Debug)]
 pub struct PolicyTable {
     devices: HashMap<DeviceId, Known, BuildHasherDefault<Spread>>,
     everyone: Arc<DevicePolicy>,
     rule_texts: HashMap<RuleId, String>,
     blocked_ttl: u32,
-    written: HashMap<Scope, Arc<WrittenRules>>,
+    own: Scopes,
+    seed: HashSeed,
 }
 
 /// A device that the policy names.
@@ -63,9 +61,10 @@ impl PolicyTable {
         previous: Option<&PolicyTable>,
     ) -> PolicyTable {
         let places = Places::of(ruleset.lists());
-        let none = HashMap::new();
-        let written = previous.map_or(&none, |previous| &previous.written);
-        let ground = Ground { places: &places, seed: ruleset.seed(), written };
+        let (none, seed) = (Scopes::new(), ruleset.seed());
+        let previous = previous.filter(|previous| previous.seed == seed);
+        let own = previous.map_or(&none, |previous| &previous.own);
+        let ground = Ground { places: &places, seed, own };
         PolicyTable::on(&ground, standing, timed, devices)
     }
 
@@ -75,15 +74,15 @@ impl PolicyTable {
         timed: &Timed,
         devices: &[DeviceId],
     ) -> PolicyTable {
-        let plain = || standing.rules.iter().chain(&timed.rules);
+        let plain = standing.rules.iter().chain(&timed.rules).map(AnyRule::Plain);
         let written = standing.written.iter().map(AnyRule::Written);
-        let (ids, rule_texts) = RuleIds::of(plain().map(AnyRule::Plain).chain(written));
-        let seed = ground.seed;
-        let written = WrittenRules::of_scopes(&standing.written, &ids, seed, ground.written);
-        let own = own_rules(plain(), &written, &ids, seed);
+        let rules: Vec<AnyRule<'_>> = plain.chain(written).collect();
+        let (ids, rule_texts) = number(&rules);
+        let (places, seed) = (ground.places, ground.seed);
+        let own = OwnRules::of_scopes(rules.into_iter().zip(ids), seed, ground.own);
         let blocking = Arc::new(standing.blocking.clone());
-        let places = ground.places;
-        let mut maker = Maker { standing, timed, places, own, blocking, made: HashMap::new() };
+        let made = HashMap::new();
+        let mut maker = Maker { standing, timed, places, own: &own, blocking, made };
         let everyone = maker.policy(&Layers::of_unnamed(standing, None));
         let mut known = |device: &DevicePart| Known {
             policy: maker.policy(&Layers::of(standing, device)),
@@ -92,7 +91,8 @@ impl PolicyTable {
         };
         let devices = devices.iter().zip(&standing.devices);
         let devices = devices.map(|(&id, device)| (id, known(device))).collect();
-        PolicyTable { devices, everyone, rule_texts, blocked_ttl: standing.blocked_ttl, written }
+        let blocked_ttl = standing.blocked_ttl;
+        PolicyTable { devices, everyone, rule_texts, blocked_ttl, own, seed }
     }
 
     /// Returns a device's policy; everyone's for a device the policy does not name.
@@ -123,28 +123,8 @@ impl PolicyTable {
 struct Ground<'g> {
     places: &'g Places,
     seed: HashSeed,
-    /// Written rules as the table before had them.
-    written: &'g HashMap<Scope, Arc<WrittenRules>>,
-}
-
-fn own_rules<'r>(
-    plain: impl Iterator<Item = &'r OwnRule>,
-    written: &HashMap<Scope, Arc<WrittenRules>>,
-    ids: &RuleIds,
-    seed: HashSeed,
-) -> HashMap<Scope, Arc<OwnRules>> {
-    let mut scopes: HashMap<Scope, OwnRules> = HashMap::new();
-    for rule in plain {
-        let hash = NameHashes::of(rule.name.as_ref(), seed).whole();
-        if let (Some(hash), Some(id)) = (hash, ids.find(AnyRule::Plain(rule))) {
-            let own = scopes.entry(rule.scope.clone()).or_default();
-            own.insert(hash, rule.action, id, rule.until);
-        }
-    }
-    for (scope, written) in written {
-        scopes.entry(scope.clone()).or_default().write(Arc::clone(written));
-    }
-    scopes.into_iter().map(|(scope, own)| (scope, Arc::new(own))).collect()
+    /// Own rules as the table before had them, under the same seed.
+    own: &'g Scopes,
 }
 
 /// Returns what `$client` may call a device.
@@ -211,7 +191,7 @@ struct Maker<'s> {
     standing: &'s Standing,
     timed: &'s Timed,
     places: &'s Places,
-    own: HashMap<Scope, Arc<OwnRules>>,
+    own: &'s Scopes,
     blocking: Arc<BlockingMode>,
     made: HashMap<Likeness, Arc<DevicePolicy>>,
 }
@@ -255,12 +235,15 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Action, DeviceName, DomainName, GroupName, ListName, LogDetail, Moment, Reason, Verdict,
+        Action, DeviceName, DomainName, GroupName, ListName, LogDetail, Moment, Reason, Scope,
+        Verdict,
     };
-    use crate::policy::test_ground::{SEED, at, decide};
-    use crate::policy::{DevicePart, GroupPart, LevelDifference, Part, Pause};
-    use crate::rules::Answer;
+    use crate::policy::test_ground::{SEED, at, decide, lists_with};
+    use crate::policy::{
+        DevicePart, GroupPart, LevelDifference, OwnRule, Part, Pause, Syntax, WrittenRule,
+    };
     use crate::rules::parse::Format;
+    use crate::rules::{Answer, Effect, Pattern, Rule};
 
     const TRACKERS: ListId = ListId(0);
     const HARMLESS: ListId = ListId(1);
@@ -287,8 +270,8 @@ mod tests {
 
     fn table(standing: &Standing, timed: &Timed) -> PolicyTable {
         let ids: Vec<DeviceId> = (10..).take(standing.devices.len()).map(DeviceId).collect();
-        let (places, written) = (places(), HashMap::new());
-        let ground = Ground { places: &places, seed: SEED, written: &written };
+        let (places, own) = (places(), Scopes::new());
+        let ground = Ground { places: &places, seed: SEED, own: &own };
         PolicyTable::on(&ground, standing, timed, &ids)
     }
 
@@ -442,6 +425,51 @@ mod tests {
         assert_eq!(tv.paused_until(now), Some(100));
         assert_eq!(table.for_device(DeviceId(1)).paused_until(now), Some(60));
         assert!(matches!(verdict(tv, "x.com", &[TRACKERS]), Verdict::Allow(_)));
+    }
+
+    #[test]
+    fn a_changed_rule_leaves_the_rules_of_other_scopes_as_they_are() {
+        let tv = Scope::Device(DeviceName::parse("TV").expect("a device name"));
+        let written = |text: &str| WrittenRule {
+            scope: Scope::Everyone,
+            syntax: Syntax::Exact(Action::Block),
+            text: text.into(),
+            rules: Arc::new([Rule::plain(
+                Pattern::Exact(DomainName::parse(text).expect("a name")),
+                Effect::Block(Answer::NxDomain),
+                1,
+            )]),
+            until: None,
+            note: None,
+        };
+        let mut standing = Standing {
+            devices: vec![device("TV", &[], Part::default())],
+            rules: vec![rule(tv.clone(), Action::Block, "x.com")],
+            written: vec![written("only.com")],
+            ..Standing::default()
+        };
+        let ruleset = lists_with("x.com", &[]);
+        let (timed, ids) = (Timed::default(), [DeviceId(10)]);
+        let compile = |standing: &Standing, previous: Option<&PolicyTable>| {
+            PolicyTable::compile(standing, &timed, &ids, &ruleset, previous)
+        };
+        let first = compile(&standing, None);
+        standing.rules[0] = rule(tv.clone(), Action::Block, "y.com");
+        let second = compile(&standing, Some(&first));
+        let shared = |scope: &Scope| Arc::ptr_eq(&first.own[scope], &second.own[scope]);
+        assert_eq!((shared(&tv), shared(&Scope::Everyone)), (false, true));
+        let decided = |name| decide(second.for_device(DeviceId(10)), name, &[], at(0));
+        assert_eq!(decided("x.com").verdict, Verdict::None);
+        assert!(matches!(decided("y.com").verdict, Verdict::Block(_)));
+        let only = decided("only.com");
+        assert_eq!((only.answer, decided("a.only.com").verdict), (Answer::NxDomain, Verdict::None));
+        let Verdict::Block(Reason::Rule(id)) = only.verdict else { panic!("blocked") };
+        assert_eq!(second.rule_texts()[&id], "block exactly only.com for everyone");
+        standing.written = vec![WrittenRule { until: Some(5), ..written("only.com") }];
+        let third = compile(&standing, Some(&second));
+        let ended = |seconds| decide(third.for_device(DeviceId(10)), "only.com", &[], at(seconds));
+        assert!(matches!(ended(4).verdict, Verdict::Block(_)));
+        assert_eq!(ended(5).verdict, Verdict::None);
     }
 
     #[test]

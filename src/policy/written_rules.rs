@@ -1,12 +1,11 @@
 //! Own rules of one scope in AdGuard or Pi-hole syntax: a small ruleset, one list a rule.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AnyRule, Decision, RuleIds, Sought, Subject, Syntax, WrittenRule};
+use super::{Decision, Sought, Subject, Syntax, WrittenRule};
 use crate::model::{
-    Action, HashSeed, ListId, ListKind, ListMask, ListName, MAX_LISTS, Reason, RuleId, Scope,
+    Action, HashSeed, ListId, ListKind, ListMask, ListName, MAX_LISTS, Reason, RuleId,
 };
 use crate::rules::parse::Format;
 use crate::rules::{Compiler, Judgement, ListInfo, Rule, Ruleset};
@@ -36,7 +35,7 @@ pub struct WrittenRules {
 
 /// One rule as it was compiled.
 #[derive(PartialEq, Eq)]
-struct Member {
+pub struct Member {
     id: RuleId,
     /// Seconds since 1970; `i64::MAX`: it has no end.
     until: i64,
@@ -45,28 +44,8 @@ struct Member {
 }
 
 impl WrittenRules {
-    /// Compiles the rules of each scope; those that stand in `previous` alike are taken from there.
-    pub fn of_scopes(
-        rules: &[WrittenRule],
-        ids: &RuleIds,
-        seed: HashSeed,
-        previous: &HashMap<Scope, Arc<WrittenRules>>,
-    ) -> HashMap<Scope, Arc<WrittenRules>> {
-        let mut scopes: HashMap<Scope, Vec<Member>> = HashMap::new();
-        for rule in rules {
-            let members = scopes.entry(rule.scope.clone()).or_default();
-            members.extend(ids.find(AnyRule::Written(rule)).map(|id| Member::of(rule, id)));
-        }
-        let made = scopes.into_iter().map(|(scope, members)| {
-            let known = previous.get(&scope).filter(|known| known.is_of(&members, seed));
-            let rules = known.map(Arc::clone);
-            let rules = rules.unwrap_or_else(|| Arc::new(WrittenRules::compile(members, seed)));
-            (scope, rules)
-        });
-        made.collect()
-    }
-
-    fn compile(mut members: Vec<Member>, seed: HashSeed) -> WrittenRules {
+    /// Compiles the rules of a scope.
+    pub fn compile(mut members: Vec<Member>, seed: HashSeed) -> WrittenRules {
         members.truncate(MAX_WRITTEN);
         let mut compiler = Compiler::new(seed);
         for member in &members {
@@ -105,15 +84,10 @@ impl WrittenRules {
     }
 
     fn lasting(&self, unix_seconds: i64) -> ListMask {
-        let mut lasting = self.endless;
-        let ending = self.members.iter().filter(|member| member.until != i64::MAX).count();
-        if ending > 0 {
-            let places = (0..=u8::MAX).map(ListId).zip(&self.members);
-            places
-                .filter(|(_, member)| unix_seconds < member.until)
-                .for_each(|(place, _)| lasting.insert(place));
-        }
-        lasting
+        let places = (0..=u8::MAX).map(ListId).zip(&self.members);
+        let ending = places.filter(|(_, member)| member.until != i64::MAX);
+        let lasting = ending.filter(|(_, member)| unix_seconds < member.until);
+        self.endless.union(lasting.map(|(place, _)| place).collect())
     }
 
     fn is_pihole(&self, list: ListId) -> bool {
@@ -124,13 +98,15 @@ impl WrittenRules {
         self.members[usize::from(list.0)].id
     }
 
-    fn is_of(&self, members: &[Member], seed: HashSeed) -> bool {
-        self.ruleset.seed() == seed && *self.members == *members
+    /// Returns whether it was compiled of just these.
+    pub fn has(&self, members: &[Member]) -> bool {
+        *self.members == *members
     }
 }
 
 impl Member {
-    fn of(rule: &WrittenRule, id: RuleId) -> Member {
+    /// Returns a rule with its number.
+    pub fn of(rule: &WrittenRule, id: RuleId) -> Member {
         let until = rule.until.unwrap_or(i64::MAX);
         Member { id, until, syntax: rule.syntax, rules: Arc::clone(&rule.rules) }
     }

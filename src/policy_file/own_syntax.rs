@@ -81,7 +81,7 @@ mod tests {
     fn each_syntax_is_read_by_its_reader() {
         let (allow, block) = (Action::Allow, Action::Block);
         let blocked = Effect::Block(Answer::Policy);
-        assert_eq!(effects(Syntax::Exact(block), " X.com. "), [blocked.clone()]);
+        assert_eq!(effects(Syntax::Exact(block), " X.com. "), std::slice::from_ref(&blocked));
         assert_eq!(effects(Syntax::Exact(allow), "x.com"), [Effect::Allow]);
         assert_eq!(effects(Syntax::Regex(allow), "^x[.]"), [Effect::Allow]);
         let dropped = Effect::Block(Answer::Drop);

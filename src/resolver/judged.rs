@@ -69,6 +69,11 @@ impl Ending {
         Ending::new(Outcome::Blocked, AnsweredBy::Sinkhole, code)
     }
 
+    /// Returns the ending of a query that a rewrite answered.
+    pub fn rewritten(code: ResponseCode) -> Ending {
+        Ending::new(Outcome::Allowed, AnsweredBy::Local, code)
+    }
+
     /// Returns the ending of a query that got SERVFAIL from us.
     pub fn failed() -> Ending {
         Ending::new(Outcome::Failed, AnsweredBy::Nobody, ResponseCode::SERVFAIL)

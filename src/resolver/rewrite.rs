@@ -24,8 +24,6 @@ struct Found {
 
 impl Asked<'_, '_> {
     /// Answers a rewrite; `None` if the target of its alias must be resolved first.
-    ///
-    /// It counts as blocked: the real answer does not go out.
     pub fn rewrite(
         &self,
         reason: Reason,
@@ -52,7 +50,7 @@ impl Asked<'_, '_> {
             reply.negative_soa(blocked_ttl);
         }
         self.end_rewrite(reply, reason);
-        Some(Ending { reason: Some(reason), ..Ending::by_sinkhole(code) })
+        Some(Ending { reason: Some(reason), ..Ending::rewritten(code) })
     }
 
     fn alias(&self, reply: &mut Reply<'_>, target: NameRef<'_>) {
@@ -81,7 +79,7 @@ impl Asked<'_, '_> {
             reply.append(record.section, owner.as_ref(), about, &data);
         }
         self.end_rewrite(reply, reason);
-        Some(Ending { reason: Some(reason), ..Ending::by_sinkhole(code) })
+        Some(Ending { reason: Some(reason), ..Ending::rewritten(code) })
     }
 
     fn end_rewrite(&self, reply: Reply<'_>, reason: Reason) {
@@ -232,7 +230,7 @@ mod tests {
         let Step::Rewrite(reason, rewritten) = asked.step() else { panic!("a rewrite") };
         let mut out = Vec::new();
         let ending = asked.rewrite(reason, rewritten, &mut out)?;
-        assert_eq!((ending.outcome, ending.reason), (Outcome::Blocked, Some(LIST)));
+        assert_eq!((ending.outcome, ending.reason), (Outcome::Allowed, Some(LIST)));
         Some(Reading::from_vec(&out).expect("a well-formed reply"))
     }
 

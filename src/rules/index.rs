@@ -83,7 +83,7 @@ impl Index {
     ///
     /// `filter` is the descriptor with the fingerprints behind it, or nothing.
     pub fn from_parts(buckets: Bytes, spill: Box<[(u64, u32)]>, filter: Bytes) -> Option<Index> {
-        let whole = !buckets.is_empty() && buckets.len() % BUCKET == 0;
+        let whole = !buckets.is_empty() && buckets.len().is_multiple_of(BUCKET);
         let sorted = spill.is_sorted_by(|one, other| one.0 < other.0);
         let filter = if filter.is_empty() { None } else { Some(FuseFilter::from_octets(filter)?) };
         (whole && sorted).then_some(Index { buckets, spill, filter })
@@ -158,7 +158,7 @@ impl FuseFilter {
             Some(u64::from(u32::from_le_bytes(octets)))
         };
         let (length, mask, count) = (word(8)?, word(12)?, word(16)?);
-        let sound = length.is_power_of_two() && mask == length - 1 && count % length == 0;
+        let sound = length.is_power_of_two() && mask == length - 1 && count.is_multiple_of(length);
         let room = fingerprints.len().min(u32::MAX as usize) as u64;
         let room = count > 0 && count + 2 * length <= room;
         (sound && room).then_some(FuseFilter { descriptor, fingerprints })

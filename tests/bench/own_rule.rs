@@ -104,9 +104,9 @@ fn start(folder: &std::path::Path, clock: &Clock) -> (PolicyFile, LivePolicy) {
     let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
     PolicyFile::start(policy_file::Parts {
         folder: folder.to_path_buf(),
+        lists: Lists::open(&config.lists, folder, state.clone(), seed).expect("a loader"),
         state,
         devices,
-        lists: Lists::new(&config.lists, folder.to_path_buf(), seed),
         clock: clock.clone(),
         announce: Box::new(|_| {}),
     })

@@ -28,7 +28,7 @@ name = "Tablet of Ada"
 addresses = ["127.0.0.4"]
 "#;
 
-const HOSTS: &str = "0.0.0.0 ads.example\n9.9.9.9\n0.0.0.0 bad_..name\n0.0.0.0 co.uk\n";
+const HOSTS: &str = "0.0.0.0 ads.example\n300.1.1.1 x.example\n0.0.0.0 bad_..name\n0.0.0.0 co.uk\n";
 
 fn daemon() -> (TestDaemon, FakeUpstream) {
     let upstream = FakeUpstream::with(

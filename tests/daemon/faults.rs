@@ -175,7 +175,8 @@ fn blocklists(change: impl Fn(&str, String) -> String) -> tempfile::TempDir {
 fn overridden(lists: &tempfile::TempDir) -> (TestDaemon, FakeUpstream) {
     let upstream = FakeUpstream::for_any_name();
     let mut setup = Setup::forwarding_to(&upstream);
-    setup.config += &format!("[lists]\nblocklists = \"{}\"\n", lists.path().display());
+    // The section `[lists]` comes last in the tests' configuration.
+    setup.config += &format!("blocklists = \"{}\"\n", lists.path().display());
     (setup.start(), upstream)
 }
 

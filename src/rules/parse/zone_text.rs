@@ -128,10 +128,6 @@ fn split_line<'t>(
     Ok(match line.content(Format::Rpz)? {
         Content::Text(text) => split(text, depth, words).err(),
         Content::Refused(refusal) => Some(refusal),
-        // In zone files alone this is no comment (`filter-rules.md`, section 5).
-        Content::Nothing if line.octets().trim_ascii_start().starts_with(b"!") => {
-            Some(because("`!` begins no comment in a zone file"))
-        }
         Content::Nothing => None,
     })
 }
@@ -210,7 +206,6 @@ mod tests {
 
     #[test]
     fn an_exclamation_mark_is_no_comment() {
-        let refused = "1-1 refused: `!` begins no comment in a zone file";
-        assert_eq!(entries("! note\nx"), [refused, "2-2 x"]);
+        assert_eq!(entries("! note\nx"), ["1-1 ! note", "2-2 x"]);
     }
 }
