@@ -88,8 +88,7 @@ impl<'c> Case<'c> {
         }
         let Evaluation { judgement, fates } = evaluation;
         for ((_, list, rule), fate) in found.iter().zip(&fates) {
-            let by =
-                fate.by().and_then(|by| found.get(by)).map(|it| located(it)).unwrap_or_default();
+            let by = fate.by().and_then(|by| found.get(by)).map(located).unwrap_or_default();
             matches.push(match_view(element, list, rule, fate.words(&by)));
         }
         let deciding = fates.iter().position(|fate| *fate == Fate::Decided);

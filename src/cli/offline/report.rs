@@ -124,6 +124,7 @@ pub fn render(name: &str, report: &Report, screen: &Screen) -> String {
     if let Some(more) = report.refused.len().checked_sub(SHOWN_REFUSED).filter(|more| *more > 0) {
         lines.push(("", format!("and {} more", plural(more as u64, "refused line"))));
     }
+    lines.retain(|(_, text)| !text.is_empty());
     format!("{heading}{}", fields(&lines, screen))
 }
 
