@@ -17,8 +17,8 @@ pub use views::{
     DeviceDetails, DeviceView, Expected, Gap, Health, LevelList, LevelView, LineView, ListBrief,
     ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage, LogState,
     Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax, RuleView, Rules,
-    Status, SwitchView, Tally, UpdateEvent, UpdateOutcome, UpstreamView, Who, WhoRow, Why,
-    WhyAlias, timestamp,
+    Status, SwitchView, Tally, UpdateEvent, UpdateOutcome, UpstreamView, VersionView, Who, WhoRow,
+    Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

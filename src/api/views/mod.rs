@@ -14,7 +14,7 @@ pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
 pub use policy::{
     Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, ListWorth,
-    Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView,
+    Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, VersionView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
