@@ -42,6 +42,8 @@ pub const PAUSE: &str = "/api/v1/pause";
 pub const RESUME: &str = "/api/v1/resume";
 /// `POST`: reads the files again.
 pub const RELOAD: &str = "/api/v1/reload";
+/// `POST`: holds the policy in force to asserts.
+pub const POLICY_TEST: &str = "/api/v1/policy/test";
 /// `POST`: checks a text as policy.toml.
 pub const POLICY_CHECK: &str = "/api/v1/policy/check";
 

@@ -383,6 +383,11 @@ pub enum PolicyCommand {
         /// The file [default: policy.toml in the data folder]
         file: Option<PathBuf>,
     },
+    /// Holds the policy in force to asserts of device, name, type and verdict
+    Test {
+        /// The file of `[[assert]]` tables
+        file: PathBuf,
+    },
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The policy as it was written and checked: plain values.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::levels::definition;
@@ -30,6 +31,8 @@ pub struct Standing {
     pub rules: Vec<OwnRule>,
     /// Own rules in AdGuard or Pi-hole syntax.
     pub written: Vec<WrittenRule>,
+    /// The file of asserts that every edition must hold, below the data folder.
+    pub asserts: Option<PathBuf>,
     /// Lists of the owner's.
     pub lists: Vec<OwnList>,
     /// Whether levels subscribe lists by others; those of levels in use are among `lists`.
@@ -51,6 +54,7 @@ impl Default for Standing {
             devices: Vec::new(),
             rules: Vec::new(),
             written: Vec::new(),
+            asserts: None,
             lists: Vec::new(),
             subscribes: false,
             local: LocalNames::default(),

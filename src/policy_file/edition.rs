@@ -62,7 +62,8 @@ pub(super) fn zones(folder: &Path, local: &LocalNames) -> Result<Zones, String> 
     Zones::build(&local).map_err(|errors| errors.join("; "))
 }
 
-fn below(folder: &Path, file: &Path) -> Result<std::path::PathBuf, String> {
+/// Finds a file below a folder, links followed.
+pub(super) fn below(folder: &Path, file: &Path) -> Result<std::path::PathBuf, String> {
     let fail = |error: std::io::Error| format!("{}: {error}", file.display());
     let folder = fs::canonicalize(folder).map_err(fail)?;
     let whole = fs::canonicalize(folder.join(file)).map_err(fail)?;

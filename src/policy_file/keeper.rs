@@ -1,13 +1,14 @@
 //! The keeper: reads, checks and changes the policy, and puts each edition in force.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use super::{
-    Change, ChangeError, Disk, Draft, Ground, Parts, People, Reloaded, Revision, Revisions,
-    StartError, TimedStore, WriteError, assemble, at_header, list_notices, load, named_devices,
-    plan, read, revision_of, with_fresh_lists, zones,
+    AssertGround, AssertedDevice, Asserts, Change, ChangeError, Disk, Draft, Ground, Parts, People,
+    Reloaded, Revision, Revisions, StartError, TimedStore, WriteError, assemble, at_header, below,
+    list_notices, load, named_devices, plan, read, revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;
@@ -19,6 +20,9 @@ pub(super) const FIRST_POLICY: &str = include_str!("first_policy.toml");
 
 /// How often lists are loaded while the policy may still change.
 const UNHURRIED: usize = 3;
+
+/// Whence a device asks that has no address.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Keeps one policy file.
 pub(super) struct Keeper {
@@ -80,6 +84,10 @@ impl Keeper {
         let turn = Mutex::new(());
         let keeper = Keeper { parts, disk, timed: timed_store, revisions, live, current, turn };
         keeper.keep_revision("daemon", "start");
+        // A start that a failing assert held back would leave the network without any policy.
+        if let Err(problems) = keeper.hold_to_asserts(&keeper.current().draft) {
+            keeper.amend(|current| current.unread = Some(fails_at_start(&problems)));
+        }
         let live = keeper.live.clone();
         Ok((keeper, live))
     }
@@ -119,6 +127,7 @@ impl Keeper {
     }
 
     fn put_fresh(&self, draft: Draft) -> Result<(), String> {
+        self.hold_to_asserts(&draft).map_err(|problems| problems.to_string())?;
         let occasion =
             Occasion { actor: "daemon", reason: "lists were updated", fresh_lists: true };
         self.put(draft, &occasion).map_err(|error| error.to_string())
@@ -161,6 +170,49 @@ impl Keeper {
         self.put(draft, &Occasion { actor, reason: &reason, fresh_lists })
             .and(kept)
             .map_err(|error| ChangeError::Storage(error.to_string()))
+    }
+
+    /// Holds the policy in force to asserts.
+    pub fn test(&self, file: &str, text: &str) -> Result<(usize, Problems), Problems> {
+        let asserts = Asserts::read(file, text)?;
+        let devices = self.parts.devices.list();
+        let device = |name: &str| {
+            let by_address = name.parse().ok().and_then(|a| self.parts.devices.find_by_address(a));
+            let device = devices.iter().find(|device| {
+                device.name.eq_ignore_ascii_case(name) || Some(device.id) == by_address
+            })?;
+            let address = device.addresses.first().copied().unwrap_or(NOWHERE);
+            Some(AssertedDevice { id: device.id, address })
+        };
+        let live = self.live.load();
+        let ground = AssertGround { in_force: &live, device: &device, now: self.parts.clock.now() };
+        let failed = asserts.hold(&ground).err().unwrap_or_default();
+        Ok((asserts.len(), failed))
+    }
+
+    /// Holds a draft to the asserts that it names, without pauses and rules with an end.
+    fn hold_to_asserts(&self, draft: &Draft) -> Result<(), Problems> {
+        let Some(file) = &draft.standing.asserts else { return Ok(()) };
+        let shown = file.display().to_string();
+        let read = below(&self.parts.folder, file)
+            .and_then(|path| std::fs::read_to_string(path).map_err(|error| error.to_string()));
+        let named = |error| at_header(&self.disk.name(), &draft.text, "asserts", error);
+        let text = read.map_err(named)?;
+        let asserts = Asserts::read(&shown, &text)?;
+        // The devices' own numbers are given when the draft is put in force.
+        let devices = &draft.standing.devices;
+        let ids: Vec<DeviceId> = (0..).map(DeviceId).take(devices.len()).collect();
+        let live = self.live.load();
+        let people = People { ids: &ids, seen: &[] };
+        let next = assemble(draft, &Timed::default(), people, (0, 0), Some(&live));
+        let device = |name: &str| {
+            let place =
+                devices.iter().position(|it| it.name.as_str().eq_ignore_ascii_case(name))?;
+            let address = devices.get(place)?.addresses.iter().find_map(|it| it.as_host());
+            Some(AssertedDevice { id: *ids.get(place)?, address: address.unwrap_or(NOWHERE) })
+        };
+        let now = self.parts.clock.now();
+        asserts.hold(&AssertGround { in_force: &next, device: &device, now })
     }
 
     /// Returns what the file and the lists give cause to tell.
@@ -226,6 +278,7 @@ impl Keeper {
             }
             draft
         };
+        self.hold_to_asserts(&draft)?;
         let reason = if everything { "reload" } else { "file edited" };
         self.put(draft, &Occasion { actor, reason, fresh_lists })
             .map_err(|error| at_header(&file, "", "", error.to_string()))
@@ -241,6 +294,7 @@ impl Keeper {
         } else {
             load(&self.parts, &file, &text).map_err(invalid)?
         };
+        self.hold_to_asserts(&draft).map_err(invalid)?;
         let there = self.disk.read().map_err(ChangeError::Broken)?;
         let based_on = there.is_some().then_some(current.revision.as_str());
         self.disk.replace(based_on, &draft.text).map_err(|error| match error {
@@ -306,6 +360,12 @@ impl Keeper {
 fn write_first(disk: &Disk) -> Option<String> {
     let unwritten = disk.create(FIRST_POLICY).err()?;
     Some(format!("{} could not be written ({unwritten}); defaults are in force", disk.name()))
+}
+
+fn fails_at_start(problems: &Problems) -> String {
+    let first = problems.0.first();
+    let first = first.map(|p| format!("{}:{}: {}", p.file, p.line, p.message)).unwrap_or_default();
+    format!("the policy is in force though an assert fails: {first}")
 }
 
 fn not_in_force(problems: &Problems) -> String {

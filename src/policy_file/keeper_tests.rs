@@ -400,3 +400,52 @@ fn what_binds_a_device_is_told_with_its_source() {
     assert_eq!(effective.pauses.len(), 1);
     assert_eq!(running.policy.effective(None).level.source.to_string(), "default");
 }
+
+/// A pixel that must be blocked, for the TV above all.
+const ASSERTS: &str = "[[assert]]\nname = \"analytics.tiktok.com\"\nexpect = \"block\"\n\n\
+    [[assert]]\ndevice = \"tv\"\nname = \"analytics.tiktok.com\"\ntype = \"AAAA\"\n\
+    expect = \"block\"\n";
+
+#[test]
+fn a_failing_assert_holds_edits_and_changes_back_and_says_which() {
+    let house = House::with(&format!("asserts = \"asserts.toml\"\n{TV}"));
+    fs::write(house.folder.path().join("asserts.toml"), ASSERTS).expect("written");
+    let running = house.start();
+    assert_eq!(running.policy.notices(), Vec::<String>::new());
+    let refused = running.apply(Change::SetLevel(tv(), Some(Level::Off))).expect_err("refused");
+    let told = refused.to_string();
+    assert!(told.contains("asserts.toml:5"), "{told}");
+    assert!(told.contains("analytics.tiktok.com AAAA for tv: the verdict is none, not block"));
+    assert!(running.blocks("10.0.0.4", PIXEL));
+    assert!(!house.text().contains("level"), "nothing is written");
+    house.write(&format!("{}[everyone]\nlevel = \"off\"\n", house.text()));
+    let problems = running.policy.reload().expect_err("held back");
+    assert_eq!(problems.0.iter().map(|problem| problem.line).collect::<Vec<_>>(), [1, 5]);
+    assert!(running.blocks("10.0.0.9", PIXEL), "what was in force stays");
+    assert!(running.policy.notices().iter().any(|told| told.contains("asserts.toml:1")));
+    house.write(&format!("asserts = \"asserts.toml\"\n{TV}"));
+    running.must(Change::Pause(tv(), SECONDS + 60));
+    running.must(Change::SetLevel(tv(), Some(Level::Strict)));
+    assert!(running.policy.reload().is_ok(), "a pause fails no assert");
+}
+
+#[test]
+fn asserts_that_cannot_be_read_hold_the_policy_back_and_a_start_goes_on_without() {
+    let house = House::with("");
+    let running = house.start();
+    let named = "asserts = \"asserts.toml\"\n";
+    house.write(named);
+    let missing = running.policy.reload().expect_err("there is no file");
+    assert_eq!((missing.0[0].file.ends_with("policy.toml"), missing.0[0].line), (true, 1));
+    let file = house.folder.path().join("asserts.toml");
+    let bad = "[[assert]]\nname = \"a..b\"\nexpect = \"blocked\"\ntype = \"FOO\"\nwho = 1\n";
+    fs::write(&file, bad).expect("written");
+    let problems = running.policy.reload().expect_err("it does not check");
+    assert_eq!(problems.0.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    drop(running);
+    fs::write(&file, "[[assert]]\nname = \"good.example\"\nexpect = \"block\"\n").expect("written");
+    let running = house.start();
+    assert!(running.blocks("10.0.0.9", PIXEL));
+    let notices = running.policy.notices();
+    assert!(notices.iter().any(|told| told.contains("asserts.toml:1: good.example A")));
+}

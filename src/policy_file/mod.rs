@@ -12,6 +12,7 @@ use crate::model::{DeviceId, DeviceName, Legend, ListName};
 use crate::policy::{Effective, LivePolicy, Standing, Timed};
 use crate::storage::{Database, StorageError};
 
+mod asserts;
 mod change;
 mod checker;
 mod disk;
@@ -31,6 +32,7 @@ mod timed;
 mod tree;
 mod watch;
 
+pub use asserts::{AssertGround, AssertedDevice, Asserts};
 pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
 pub use own_syntax::OwnText;
@@ -43,7 +45,8 @@ use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
 use edition::{
-    Draft, People, assemble, at_header, list_notices, load, named_devices, with_fresh_lists, zones,
+    Draft, People, assemble, at_header, below, list_notices, load, named_devices, with_fresh_lists,
+    zones,
 };
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
@@ -116,6 +119,11 @@ impl PolicyFile {
     /// Checks a text as policy.toml without putting it in force.
     pub fn check(&self, file: &str, text: &str) -> Result<Standing, Problems> {
         read(file, text, &self.0.current().draft.known)
+    }
+
+    /// Holds the policy in force to asserts; returns how many there are, and what fails.
+    pub fn test(&self, file: &str, text: &str) -> Result<(usize, Problems), Problems> {
+        self.0.test(file, text)
     }
 
     /// Reads file and lists again and puts them in force; a bad file changes nothing.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
@@ -10,9 +11,10 @@ use crate::diagnostic::Problems;
 use crate::model::{DeviceName, GroupName, Level, ListName, LogDetail, Prefix, Scope};
 use crate::policy::{CompanySwitch, DevicePart, GroupPart, LevelDifference, Part, Standing};
 
-/// Tables of the file.
-const TABLES: [&str; 9] =
-    ["everyone", "level", "blocking", "list", "group", "device", "rule", "local", "zone"];
+/// Tables of the file, and its one key above them.
+const TABLES: [&str; 10] = [
+    "asserts", "everyone", "level", "blocking", "list", "group", "device", "rule", "local", "zone",
+];
 
 const LEVELS: [(&str, Level); 4] = [
     ("off", Level::Off),
@@ -45,6 +47,7 @@ pub fn read(file: &str, text: &str, known: &Known) -> Result<Standing, Problems>
 impl<'t> Checker<'t, '_> {
     fn standing(&mut self, root: &DeTable<'t>) -> Standing {
         self.reader.refuse_unknown(root, &TABLES);
+        let asserts = self.asserts(root);
         let lists = self.own_lists(root);
         let everyone = self.reader.section::<PartForm>(root, "everyone");
         let everyone = self.part(&everyone);
@@ -56,7 +59,20 @@ impl<'t> Checker<'t, '_> {
         let local = self.local(root);
         let (rules, written) = (rules.plain, rules.written);
         let standing = Standing { everyone, levels, groups, devices, rules, ..Standing::default() };
-        Standing { written, lists, local, blocking, blocked_ttl, ..standing }
+        Standing { asserts, written, lists, local, blocking, blocked_ttl, ..standing }
+    }
+
+    fn asserts(&mut self, root: &DeTable<'t>) -> Option<PathBuf> {
+        let (_, value) = root.iter().find(|(key, _)| key.get_ref() == "asserts")?;
+        match value.get_ref() {
+            DeValue::String(file) => {
+                self.path_below(&Text::new(value.span(), file.to_string()), "the data folder")
+            }
+            _ => {
+                self.problem(value.span(), "`asserts` names a file: \"asserts.toml\"", None);
+                None
+            }
+        }
     }
 
     fn part(&mut self, form: &PartForm) -> Part {

@@ -885,6 +885,21 @@ fn settled(judgement: Judgement) -> Judgement {
     }
 }
 
+/// What the rules say one by one, as `why` tells it.
+fn evaluated(
+    lists: &[(ListInfo, Vec<Rule>)],
+    covers: impl Fn(&Rule) -> bool,
+    mask: ListMask,
+    asking: &Asking<'_>,
+) -> Judgement {
+    let rules = (0..=u8::MAX).map(ListId).zip(lists);
+    let rules = rules.flat_map(|(list, (_, rules))| rules.iter().map(move |rule| (list, rule)));
+    let covering = rules.filter(|(_, rule)| covers(rule));
+    let candidates: Vec<_> = covering.map(|(list, rule)| Candidate { list, rule }).collect();
+    let infos: Vec<ListInfo> = lists.iter().map(|(info, _)| info.clone()).collect();
+    evaluate(&candidates, &infos, mask, asking).judgement
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -904,6 +919,8 @@ proptest! {
             prop_assert_eq!(matches.lists(), twin.lists(false), "{}", text);
             prop_assert_eq!(ruleset.holding(&matches, &asking), twin.lists(true), "{}", text);
             prop_assert_eq!(ruleset.judge(&matches, mask, &asking), twin.judge(mask), "{}", text);
+            let covers = |rule: &Rule| covers_name(rule, name.as_ref());
+            prop_assert_eq!(evaluated(&lists, covers, mask, &asking), twin.judge(mask), "{}", text);
         }
         for text in ADDRESSES {
             let (name, address) = (name("a.b"), text.parse().expect("an address"));
@@ -912,6 +929,8 @@ proptest! {
             let matches = ruleset.find_address(address);
             prop_assert_eq!(matches.lists(), twin.lists(false), "{}", text);
             prop_assert_eq!(ruleset.judge(&matches, mask, &asking), twin.judge(mask), "{}", text);
+            let covers = |rule: &Rule| covers_address(rule, address);
+            prop_assert_eq!(evaluated(&lists, covers, mask, &asking), twin.judge(mask), "{}", text);
         }
     }
 

@@ -168,3 +168,99 @@ fn now_micros() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("after 1970").as_micros() as i64
 }
+
+#[test]
+fn asserts_are_held_against_the_running_policy() {
+    let (daemon, _upstream) = daemon(POLICY);
+    let file = daemon.data().join("tests.toml");
+    let test = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let output = daemon.command(&["policy", "test", file.to_str().expect("UTF-8")]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let good = "
+[[assert]]
+device = \"Tablet\"
+name = \"games.example\"
+expect = \"block\"
+
+[[assert]]
+device = \"127.0.0.3\"
+name = \"chess.games.example\"
+type = \"HTTPS\"
+expect = \"allow\"
+
+[[assert]]
+name = \"games.example\"
+expect = \"none\"
+";
+    let (code, said) = test(good);
+    assert!(code == Some(0) && said.ends_with(": 3 asserts hold.\n"), "{code:?} {said}");
+    let (code, said) = test(&good.replace("none", "block"));
+    assert!(code == Some(1) && said.contains("tests.toml:13: games.example A"), "{code:?} {said}");
+    assert_eq!(test("[[assert]]\nname = \"x\"\n").0, Some(6), "no verdict");
+}
+
+#[test]
+fn why_tells_every_rule_of_every_list_with_its_line_and_what_stands_above_it() {
+    let upstream = FakeUpstream::for_any_name();
+    let policy = "
+[everyone]
+lists = { one = true, two = true }
+
+[[list]]
+name = \"one\"
+file = \"one.txt\"
+kind = \"other\"
+
+[[list]]
+name = \"two\"
+file = \"two.txt\"
+kind = \"other\"
+
+[[list]]
+name = \"off\"
+file = \"two.txt\"
+kind = \"other\"
+
+[[rule]]
+action = \"block\"
+name = \"own.example\"
+";
+    let one = b"! Title: one\n||ads.example^\n||x.ads.example^$dnstype=A\n||own.example^\n";
+    let two = b"@@||good.ads.example^\n||ads.example^\n";
+    let setup = Setup::forwarding_to(&upstream).policy(policy);
+    let daemon = setup.file("lists/one.txt", one).file("lists/two.txt", two).start();
+    let told = |why: &serde_json::Value| {
+        let rules = why["lists"].as_array().expect("rules").iter();
+        let told = rules.map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap_or_default().to_string();
+            format!("{} {} {}: {}", text("list"), it["line"], text("rule"), text("why"))
+        });
+        told.collect::<Vec<String>>()
+    };
+    let why = daemon.json(&["why", "x.ads.example"]);
+    let decided = serde_json::json!({
+        "kind": "list", "list": "one", "version": 1, "rule": "||x.ads.example^$dnstype=A", "line": 3
+    });
+    assert_eq!((&why["outcome"], &why["decided_by"]), (&"blocked".into(), &decided));
+    let expected = [
+        "one 2 ||ads.example^: a rule with more modifiers is told first",
+        "one 3 ||x.ads.example^$dnstype=A: decides",
+        "two 2 ||ads.example^: a rule with more modifiers is told first",
+        "off 2 ||ads.example^: its list is not in force here",
+    ];
+    assert_eq!(told(&why), expected);
+    assert_eq!(why["revision"].as_str().map(str::is_empty), Some(false));
+    let why = daemon.json(&["why", "good.ads.example"]);
+    assert_eq!(
+        (&why["outcome"], &why["decided_by"]["rule"]),
+        (&"allowed".into(), &"@@||good.ads.example^".into())
+    );
+    let why = daemon.json(&["why", "own.example"]);
+    assert_eq!(told(&why), ["one 4 ||own.example^: a rule of your own stands above it"]);
+    assert_eq!(why["own"][0]["why"], "decides");
+    let shown = daemon.run(&["why", "x.ads.example"]);
+    assert!(shown.contains("one v1, line 3: ||x.ads.example^$dnstype=A"), "{shown}");
+    assert!(shown.contains("not in force here: off"), "{shown}");
+}

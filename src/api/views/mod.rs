@@ -13,8 +13,9 @@ use jiff::Timestamp;
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
 pub use policy::{
-    Changed, Checked, LevelList, LevelView, LineView, ListBrief, ListState, ListView, ListWorth,
-    Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, VersionView,
+    Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,
+    ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
+    VersionView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};

@@ -237,6 +237,24 @@ pub struct Reloaded {
     pub notices: Vec<String>,
 }
 
+/// What became of asserts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// How many there are.
+    pub asserts: usize,
+    /// Those that fail.
+    pub failed: Vec<FailedAssert>,
+}
+
+/// An assert that fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAssert {
+    /// Its line.
+    pub line: usize,
+    /// How.
+    pub why: String,
+}
+
 /// A policy that checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {

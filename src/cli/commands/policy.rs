@@ -1,12 +1,12 @@
-//! `policy`: policy.toml checked without being put in force.
+//! `policy`: policy.toml checked without being put in force, or held to asserts.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use hyper::Method;
 
-use super::{Failure, PolicyCommand, Session, daemon, plural};
-use crate::api::{Checked, PolicyText, paths};
+use super::{Failure, PolicyCommand, Session, daemon, escape, plural};
+use crate::api::{Checked, PolicyText, Tested, paths};
 
 /// Does what the arguments say.
 pub async fn run(
@@ -14,16 +14,42 @@ pub async fn run(
     command: &PolicyCommand,
     config: Option<&Path>,
 ) -> Result<(), Failure> {
-    let PolicyCommand::Check { file } = command;
-    let file = match file {
-        Some(file) => file.clone(),
-        None => daemon::policy_path(config)?,
-    };
-    let text = read(&file)?;
+    match command {
+        PolicyCommand::Check { file: Some(file) } => check(session, file).await,
+        PolicyCommand::Check { file: None } => check(session, &daemon::policy_path(config)?).await,
+        PolicyCommand::Test { file } => test(session, file).await,
+    }
+}
+
+async fn check(session: &Session, file: &Path) -> Result<(), Failure> {
+    let text = read(file)?;
     let file = file.display().to_string();
     let body = PolicyText { file: file.clone(), text };
     let checked: Checked = session.client.send(Method::POST, paths::POLICY_CHECK, &body).await?;
     session.show(&checked, |checked, _| message(&file, checked))
+}
+
+async fn test(session: &Session, file: &Path) -> Result<(), Failure> {
+    let text = read(file)?;
+    let file = file.display().to_string();
+    let body = PolicyText { file: file.clone(), text };
+    let tested: Tested = session.client.send(Method::POST, paths::POLICY_TEST, &body).await?;
+    session.show(&tested, |tested, _| told(&file, tested))?;
+    match tested.failed.len() {
+        0 => Ok(()),
+        failed => Err(Failure::Failed(format!("{failed} of {} asserts fail", tested.asserts))),
+    }
+}
+
+fn told(file: &str, tested: &Tested) -> String {
+    let failed = tested.failed.iter();
+    let failed = failed.map(|it| format!("{}:{}: {}\n", escape(file), it.line, escape(&it.why)));
+    let failed: String = failed.collect();
+    match tested.asserts {
+        _ if !failed.is_empty() => failed,
+        1 => format!("{}: 1 assert holds.\n", escape(file)),
+        asserts => format!("{}: {asserts} asserts hold.\n", escape(file)),
+    }
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

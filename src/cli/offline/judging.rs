@@ -80,7 +80,13 @@ impl<'c> Case<'c> {
         let candidates: Vec<Candidate<'_>> =
             found.iter().map(|(list, _, it)| Candidate { list: *list, rule: &it.rule }).collect();
         let all: ListMask = found.iter().map(|(list, ..)| *list).collect();
-        let Evaluation { judgement, fates } = evaluate(&candidates, infos, all, &asking);
+        let mut evaluation = evaluate(&candidates, infos, all, &asking);
+        if is_by_zone(&evaluation.judgement, infos) {
+            // Data that stands in for what an answer leads to is of the type asked for.
+            let asking = Asking { query_type: self.query_type, ..asking };
+            evaluation = evaluate(&candidates, infos, all, &asking);
+        }
+        let Evaluation { judgement, fates } = evaluation;
         for ((_, list, rule), fate) in found.iter().zip(&fates) {
             let by =
                 fate.by().and_then(|by| found.get(by)).map(|it| located(it)).unwrap_or_default();
@@ -132,12 +138,15 @@ fn ends(judgement: &Judgement, is_asked: bool, infos: &[ListInfo]) -> bool {
         Judgement::None => false,
         Judgement::Allow(_) => is_asked,
         Judgement::Block(..) | Judgement::Truncate(_) => true,
-        Judgement::Rewrite(list, _) => {
-            // Of what an answer leads to, only a response policy zone may answer.
-            let info = infos.get(usize::from(list.0));
-            is_asked || info.is_some_and(|info| info.format == Format::Rpz)
-        }
+        // Of what an answer leads to, only a response policy zone may answer.
+        Judgement::Rewrite(..) => is_asked || is_by_zone(judgement, infos),
     }
+}
+
+/// Returns whether a judgement is local data of a response policy zone.
+fn is_by_zone(judgement: &Judgement, infos: &[ListInfo]) -> bool {
+    let Judgement::Rewrite(list, _) = judgement else { return false };
+    infos.get(usize::from(list.0)).is_some_and(|info| info.format == Format::Rpz)
 }
 
 fn words(judgement: Option<&Judgement>) -> (&'static str, Option<&'static str>) {

@@ -37,6 +37,7 @@ const POLICY_LIMIT: usize = 8 << 20;
 /// Returns every path with what answers it.
 pub fn routes() -> Router<Shared> {
     let check = post(policy::check).layer(DefaultBodyLimit::max(POLICY_LIMIT));
+    let test = post(policy::test).layer(DefaultBodyLimit::max(POLICY_LIMIT));
     Router::new()
         .route(paths::STATUS, get(status::show))
         .route(paths::WHO, get(who::show))
@@ -60,4 +61,5 @@ pub fn routes() -> Router<Shared> {
         .route(paths::RESUME, post(pause::resume))
         .route(paths::RELOAD, post(policy::reload))
         .route(paths::POLICY_CHECK, check)
+        .route(paths::POLICY_TEST, test)
 }

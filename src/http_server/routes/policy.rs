@@ -3,7 +3,9 @@
 use axum::extract::State;
 
 use super::{Answer, Body, Shared, bounded};
-use crate::api::{Checked, PolicyText, ProblemDocument, ProblemKind, Reloaded};
+use crate::api::{
+    Checked, FailedAssert, PolicyText, ProblemDocument, ProblemKind, Reloaded, Tested,
+};
 
 /// Answers `POST` of a reload.
 pub async fn reload(State(app): State<Shared>) -> Answer<Reloaded> {
@@ -28,6 +30,21 @@ pub async fn check(State(app): State<Shared>, Body(policy): Body<PolicyText>) ->
             rules: standing.rules.len(),
             lists: standing.lists.len(),
         })
+    })
+    .await
+}
+
+/// Answers `POST` of asserts.
+pub async fn test(State(app): State<Shared>, Body(asserts): Body<PolicyText>) -> Answer<Tested> {
+    app.work(move |app| {
+        let file = bounded("file", asserts.file)?;
+        let tested = app.parts.policy.test(&file, &asserts.text).map_err(|problems| {
+            ProblemDocument::new(ProblemKind::BrokenFile, problems.to_string()).field("text")
+        });
+        let (asserts, failed) = tested?;
+        let failed = failed.0.into_iter();
+        let failed = failed.map(|it| FailedAssert { line: it.line, why: it.message }).collect();
+        Ok(Tested { asserts, failed })
     })
     .await
 }

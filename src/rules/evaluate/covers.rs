@@ -1,6 +1,6 @@
 //! Whether a pattern covers a name or an address, tried by itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use regex::bytes::RegexBuilder;
 
@@ -16,7 +16,7 @@ pub fn covers_name(rule: &Rule, name: NameRef<'_>) -> bool {
         Pattern::Text(pattern) => holds_text(pattern, &name.to_string()),
         // Nobody asks for an address but by mistake: the name that looks like one counts as one.
         Pattern::Address(prefix) => {
-            name.to_string().parse::<Ipv4Addr>().is_ok_and(|v4| prefix.contains(v4.into()))
+            name.to_string().parse().is_ok_and(|address| prefix.contains(address))
         }
     }
 }

@@ -17,10 +17,10 @@ use super::{
     Answer, Asking, ClientMatch, Condition, Effect, Judgement, ListInfo, Pattern, Record, Rewrite,
     Rewritten, Rule, TextPattern, TextSyntax,
 };
-use crate::model::{DomainName, ListId, ListMask, NameRef};
+use crate::model::{DomainName, ListId, ListMask, NameRef, Prefix};
 
 use rewriting::{points_nowhere, put_together, takes_back};
-use speaking::{Step, longest_decides, step};
+use speaking::{longest_decides, step};
 
 pub use covers::{covers_address, covers_name};
 pub use fate::{Because, Fate, Part};
@@ -55,8 +55,10 @@ enum Class {
     Truncate,
 }
 
-/// By what rules rank: class, points, syntax, list, line, place.
-type Rank = (Class, Reverse<u8>, bool, ListId, u32, usize);
+/// By what rules rank: class, points, syntax, list, how they answer, line, place.
+///
+/// Of one list's blocks one that says how to answer counts more, whatever the order of lines.
+type Rank = (Class, Reverse<u8>, bool, ListId, Reverse<Answer>, u32, usize);
 
 /// Rules under judgement; those without a fate are still in the running.
 struct Trial<'t> {
@@ -180,14 +182,11 @@ impl<'t> Trial<'t> {
 
     fn let_longest_speak_for(&mut self, list: ListId) {
         let of_list = self.open_that(|it| it.list == list);
-        let at_step = |at: usize| step(self.rule(at), self.asking.name);
+        let info = self.info(list);
+        let at_step = |at: usize| step(info, self.rule(at), self.asking.name);
         let Some(first) = of_list.iter().map(|&at| at_step(at)).min() else { return };
-        let (mut speaking, mut silent): (Vec<usize>, Vec<usize>) =
+        let (speaking, mut silent): (Vec<usize>, Vec<usize>) =
             of_list.into_iter().partition(|&at| at_step(at) == first);
-        if first == Step::Text {
-            // Texts have no order of length: the first in the list speaks.
-            silent.extend(speaking.drain(1..));
-        }
         let is_hole = |&at: &usize| self.rule(at).effect == Effect::Hole;
         let speaker = speaking.iter().copied().find(is_hole);
         if speaker.is_some() {
@@ -208,7 +207,7 @@ impl<'t> Trial<'t> {
 
     /// Section 2.1, step 5: of response policy zones only the first in which a trigger fires.
     fn ask_zones_in_order(&mut self) {
-        let fired = self.open_that(|it| self.info(it.list).format == Format::Rpz);
+        let fired = self.open_that(|it| self.is_zone(it.list));
         let first = fired.iter().copied().min_by_key(|&at| (self.candidate(at).list, at));
         let Some(first) = first else { return };
         let zone = self.candidate(first).list;
@@ -217,18 +216,38 @@ impl<'t> Trial<'t> {
                 self.settle(at, Fate::AfterZone(first));
             }
         }
+        // What a zone lets through it neither blocks nor answers.
+        let of_zone = self.open_that(|it| it.list == zone);
+        let Some(&passing) = of_zone.iter().find(|&&at| self.allows(at)) else { return };
+        for at in of_zone {
+            if !self.allows(at) {
+                self.settle(at, Fate::LostTo(passing, Because::Exception));
+            }
+        }
     }
 
     /// Section 9.8. Rewrites are taken back as they are written, whether their list is trusted.
     fn take_back_rewrites(&mut self) {
-        let exceptions = self.open_that(|it| matches!(it.rule.effect, Effect::CancelRewrites(_)));
+        let exceptions = self.open_that(|it| {
+            matches!(it.rule.effect, Effect::CancelRewrites(_)) && !self.is_zone(it.list)
+        });
         for exception in exceptions {
-            for at in self.open_that(|it| takes_back(self.rule(exception), it.rule)) {
+            let by = self.info(self.candidate(exception).list);
+            let reaches = |it: Candidate<'_>| by.shipped || !self.info(it.list).shipped;
+            let taken = self.open_that(|it| {
+                let important = it.rule.important && !self.is_zone(it.list);
+                reaches(it) && takes_back(self.rule(exception), it.rule, important)
+            });
+            for at in taken {
                 self.settle(at, Fate::TakenBackBy(exception));
             }
             self.settle(exception, Fate::TakesBack);
         }
-        for at in self.open_that(|it| points_nowhere(it.rule, self.asking.name)) {
+        // That of a list that is not trusted blocks like any rewrite.
+        let nowhere = self.open_that(|it| {
+            self.info(it.list).trusted && points_nowhere(it.rule, self.asking.name)
+        });
+        for at in nowhere {
             self.settle(at, Fate::PointsNowhere);
         }
     }
@@ -237,7 +256,7 @@ impl<'t> Trial<'t> {
         let mut standing = self.open_that(|it| {
             matches!(it.rule.effect, Effect::Rewrite(_)) && self.info(it.list).trusted
         });
-        standing.sort_by_key(|&at| (self.candidate(at).list, self.rule(at).line, at));
+        standing.sort_by_key(|&at| (self.candidate(at).list, at));
         let rules: Vec<&Rule> = standing.iter().map(|&at| self.rule(at)).collect();
         let (rewritten, parts) = put_together(&rules, self.asking)?;
         let parts: Vec<usize> = parts.iter().filter_map(|&at| standing.get(at).copied()).collect();
@@ -253,11 +272,15 @@ impl<'t> Trial<'t> {
 
     /// Section 2.1, step 3, with the guard of step 4: strangers' exceptions stop strangers' blocks.
     fn best_class(&mut self) -> Judgement {
-        let best = |places: Vec<usize>| places.into_iter().min_by_key(|&at| self.rank(at));
+        let says = |at: &usize| !matches!(self.rule(*at).effect, Effect::CancelRewrites(_));
+        let best =
+            |places: Vec<usize>| places.into_iter().filter(says).min_by_key(|&at| self.rank(at));
         let shipped = best(self.open_that(|it| self.info(it.list).shipped));
         let strange = best(self.open_that(|it| !self.info(it.list).shipped));
         let winner = match (shipped, strange) {
-            (Some(shipped), Some(strange)) if self.allows(strange) => Some(shipped),
+            (Some(shipped), Some(strange)) if self.allows(strange) && !self.allows(shipped) => {
+                Some(shipped)
+            }
             (shipped, strange) => best(shipped.into_iter().chain(strange).collect()),
         };
         let Some(winner) = winner else { return Judgement::None };
@@ -271,13 +294,19 @@ impl<'t> Trial<'t> {
         }
     }
 
+    fn is_zone(&self, list: ListId) -> bool {
+        self.info(list).format == Format::Rpz
+    }
+
     fn allows(&self, at: usize) -> bool {
         self.rule(at).effect == Effect::Allow
     }
 
     fn rank(&self, at: usize) -> Rank {
         let rule = self.rule(at);
-        let class = match (&rule.effect, rule.important) {
+        // What a zone says is never important.
+        let important = rule.important && !self.is_zone(self.candidate(at).list);
+        let class = match (&rule.effect, important) {
             (Effect::Allow, true) => Class::ImportantAllow,
             (Effect::Allow, false) => Class::Allow,
             (Effect::Truncate, _) => Class::Truncate,
@@ -289,7 +318,8 @@ impl<'t> Trial<'t> {
 
     fn rank_in(&self, class: Class, at: usize) -> Rank {
         let Candidate { list, rule } = self.candidate(at);
-        (class, Reverse(rule.points()), !rule.adguard, list, rule.line, at)
+        let answer = Reverse(answer(&rule.effect));
+        (class, Reverse(rule.points()), !rule.adguard, list, answer, rule.line, at)
     }
 
     fn because(&self, loser: usize, winner: usize) -> Because {

@@ -2,14 +2,14 @@
 
 use super::{Asking, DomainName, Effect, NameRef, Record, Rewrite, Rewritten, Rule};
 
-/// Returns whether an exception takes a rewrite back.
-pub(super) fn takes_back(exception: &Rule, rule: &Rule) -> bool {
+/// Returns whether an exception takes a rewrite back, which may be important.
+pub(super) fn takes_back(exception: &Rule, rule: &Rule, important: bool) -> bool {
     let (Effect::CancelRewrites(wanted), Effect::Rewrite(rewrite)) =
         (&exception.effect, &rule.effect)
     else {
         return false;
     };
-    let reaches = exception.important || !rule.important;
+    let reaches = exception.important || !important;
     reaches && wanted.as_ref().is_none_or(|wanted| is_same(wanted, rewrite))
 }
 

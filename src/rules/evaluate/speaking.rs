@@ -1,17 +1,22 @@
 //! The order in which the rules of a list speak where the longest decides.
 
-use super::{ClientMatch, Format, ListInfo, NameRef, Pattern, Rule};
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use super::{ClientMatch, Effect, Format, ListInfo, NameRef, Pattern, Prefix, Rule, TextPattern};
 
 /// When a rule speaks; the rules of the first step at which any does speak for their list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    /// Whatever is asked by a device; of prefixes the longest first (`filter-rules.md`, section 11).
-    Client(u8),
-    /// Of the name or address itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step<'r> {
+    /// In a zone, whatever a device asks; the longer prefix, then the smaller address first.
+    Client(Reverse<u8>, IpAddr),
+    /// Of the name itself.
     Itself,
-    /// By a text.
-    Text,
-    /// Of a parent so many labels up, or a prefix so many bits short.
+    /// Of an address; the longest prefix first.
+    Prefix(Reverse<u8>),
+    /// By a text: in shipped lists by their lines, in others the longest first.
+    Text(u32, Reverse<usize>, &'r str),
+    /// Of a parent so many labels up.
     Above(usize),
     /// Of every name.
     Everything,
@@ -22,21 +27,25 @@ pub(super) fn longest_decides(list: &ListInfo) -> bool {
     list.shipped || matches!(list.format, Format::Dnsmasq | Format::Unbound | Format::Rpz)
 }
 
-/// Returns when a rule that covers `name`, or an address, speaks.
-pub(super) fn step(rule: &Rule, name: NameRef<'_>) -> Step {
+/// Returns when a rule of a list speaks that covers `name`, or an address.
+pub(super) fn step<'r>(list: &ListInfo, rule: &'r Rule, name: NameRef<'_>) -> Step<'r> {
     match &rule.pattern {
         Pattern::Exact(_) => Step::Itself,
         Pattern::Subtree(top) | Pattern::Below(top) => above(name, top.as_ref()),
-        Pattern::Text(_) => Step::Text,
-        Pattern::Address(prefix) => match prefix.as_host() {
-            Some(_) => Step::Itself,
-            None => Step::Above(usize::from(u8::MAX - prefix.bits())),
+        Pattern::Text(TextPattern { text, .. }) => {
+            let line = if list.shipped { rule.line } else { 0 };
+            Step::Text(line, Reverse(text.len()), text)
+        }
+        Pattern::Address(prefix) => Step::Prefix(Reverse(prefix.bits())),
+        Pattern::Everything => match client(list, rule) {
+            Some(prefix) => Step::Client(Reverse(prefix.bits()), prefix.address()),
+            None if name.is_root() => Step::Itself,
+            None => Step::Everything,
         },
-        Pattern::Everything => longest_client(rule).map_or(Step::Everything, Step::Client),
     }
 }
 
-fn above(name: NameRef<'_>, top: NameRef<'_>) -> Step {
+fn above<'r>(name: NameRef<'_>, top: NameRef<'_>) -> Step<'r> {
     match name.walk().position(|suffix| suffix == top) {
         Some(0) => Step::Itself,
         Some(depth) => Step::Above(depth),
@@ -44,12 +53,13 @@ fn above(name: NameRef<'_>, top: NameRef<'_>) -> Step {
     }
 }
 
-/// Returns by how much the longest prefix of devices that a rule is for falls short.
-fn longest_client(rule: &Rule) -> Option<u8> {
-    let clients = &rule.condition.as_deref()?.clients.include;
-    let bits = clients.iter().map(|client| match client {
-        ClientMatch::Address(prefix) => prefix.bits(),
-        ClientMatch::Name(_) => u8::MAX,
-    });
-    bits.max().map(|bits| u8::MAX - bits)
+/// Returns the devices that a trigger of a zone is for, whatever they ask (section 11).
+fn client(list: &ListInfo, rule: &Rule) -> Option<Prefix> {
+    if list.format != Format::Rpz || rule.effect == Effect::Hole {
+        return None;
+    }
+    match rule.condition.as_deref()?.clients.include.first()? {
+        ClientMatch::Address(prefix) => Some(*prefix),
+        ClientMatch::Name(_) => None,
+    }
 }
