@@ -116,7 +116,7 @@ pub fn render(name: &str, report: &Report, screen: &Screen) -> String {
         ("answer", answer_line(report)),
     ];
     let others = others.into_iter();
-    lines.extend(others.map(|found| ("also", match_line(found))));
+    lines.extend(others.map(|found| ("also", match_line(found, &name))));
     lines.extend(report.refused.iter().take(SHOWN_REFUSED).map(|refused| {
         let RefusedView { list, line, text, why } = refused;
         ("refused", escape(&format!("{list}, line {line}: {text}: {why}")))
@@ -152,7 +152,8 @@ fn answer_line(report: &Report) -> String {
     }
 }
 
-fn match_line(found: &MatchView) -> String {
+fn match_line(found: &MatchView, asked: &str) -> String {
     let MatchView { of, list, line, rule, why, .. } = found;
-    escape(&format!("{list}, line {line}: {rule} (on {of}): {why}"))
+    let of = if of == asked { String::new() } else { format!("on {of}: ") };
+    escape(&format!("{list}, line {line}: {rule} ({of}{why})"))
 }
