@@ -18,7 +18,7 @@ pub use views::{
     ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage,
     LogState, Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax,
     RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome, UpstreamView,
-    Who, WhoRow, Why, WhyAlias, timestamp,
+    VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

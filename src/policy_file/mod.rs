@@ -7,7 +7,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::diagnostic::Problems;
-use crate::lists::{Guard, ListReport, Lists, OwnList};
+use crate::lists::{Guard, History, ListReport, Lists, OwnList, Store};
 use crate::model::{DeviceId, DeviceName, Legend, ListName};
 use crate::policy::{Effective, LivePolicy, Standing, Timed};
 use crate::storage::{Database, StorageError};
@@ -134,6 +134,30 @@ impl PolicyFile {
     /// Loads lists anew for the policy in force, and puts them in force; policy.toml is not read.
     pub fn refresh_lists(&self) -> Result<(), String> {
         self.0.refresh_lists()
+    }
+
+    /// Puts the version of a list that waits in force.
+    pub fn accept_list(&self, name: &ListName) -> Result<u32, String> {
+        let (store, now) = self.store();
+        let version = store.accept(name, now)?;
+        self.refresh_lists().map(|()| version)
+    }
+
+    /// Puts an earlier version of a list back: the given one, or the one before.
+    pub fn roll_list_back(&self, name: &ListName, version: Option<u32>) -> Result<u32, String> {
+        let (store, now) = self.store();
+        let version = store.rollback(name, version, now)?;
+        self.refresh_lists().map(|()| version)
+    }
+
+    /// Returns the versions of a list that are kept, and how its fetching goes.
+    pub fn list_history(&self, name: &ListName) -> History {
+        self.store().0.history(name)
+    }
+
+    fn store(&self) -> (Store, i64) {
+        let parts = self.0.parts();
+        (parts.lists.store(), parts.clock.now().unix_seconds())
     }
 
     /// Makes a change, for `actor` (`cli root`, `api`), and puts it in force before it returns.

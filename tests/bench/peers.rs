@@ -98,7 +98,8 @@ fn deadpixel(folder: &Path, upstream: SocketAddr) -> Server {
     let address = free_port();
     let config = format!(
         "[dns]\nlisten = [\"{address}\"]\nworkers = 1\n\
-         [upstream]\nservers = [{{ url = \"udp://{upstream}\" }}]\n"
+         [upstream]\nservers = [{{ url = \"udp://{upstream}\" }}]\n\
+         [lists]\nsubscribe_defaults = false\n"
     );
     let file = folder.join("config.toml");
     std::fs::write(&file, config).expect("written");

@@ -214,8 +214,9 @@ fn a_pause_lifts_a_rewrite_and_the_log_says_so() {
     );
     assert_eq!(
         (&entries[0]["outcome"], &entries[0]["would_block"]),
-        (&"blocked".into(), &false.into())
+        (&"allowed".into(), &false.into())
     );
+    assert!(entries[0]["reason"].to_string().contains("www.example"), "{}", entries[0]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome}
 pub use policy::{
     Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
+    VersionView,
 };
 pub use status::{Counts, Health, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ListUpdateView;
 use crate::model::{Action, DeviceName, GroupName, Level, ListKind, Scope};
 
 /// One scope's switch of a list or ban.
@@ -47,6 +48,22 @@ pub struct ListView {
     pub kind: ListKind,
     /// `shipped`, or the file.
     pub source: String,
+    /// What it calls itself.
+    pub title: Option<String>,
+    /// Its syntax.
+    pub format: String,
+    /// The number of the version in force, if it has versions.
+    pub version: Option<u32>,
+    /// Rules in force, those that stand in it several times counted once.
+    pub unique: u32,
+    /// Lines that are for browsers and not for DNS, ignored by design.
+    pub ignored: u32,
+    /// Lines left out: localhost and the like.
+    pub boilerplate: u32,
+    /// How its fetching goes; none: it is not fetched.
+    pub fetching: Option<ListUpdateView>,
+    /// Its versions that are kept, the oldest first.
+    pub versions: Vec<VersionView>,
     /// Lines that could not be read.
     pub refused: u32,
     /// The first of them.
@@ -59,6 +76,29 @@ pub struct ListView {
     pub switches: Vec<SwitchView>,
     /// What it caught in the days that the log holds.
     pub worth: ListWorth,
+}
+
+/// A version of a list that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Its number.
+    pub version: u32,
+    /// `in force`, `held`, `rolled back` or `earlier`.
+    pub state: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// Different names in it.
+    pub names: u32,
+    /// Names that came with it.
+    pub added: u32,
+    /// Names that went with it.
+    pub removed: u32,
+    /// The first that came.
+    pub came: Vec<String>,
+    /// The first that went.
+    pub went: Vec<String>,
+    /// Why it is held or was rolled back.
+    pub why: Option<String>,
 }
 
 /// What a list caught; queries, not attempts.

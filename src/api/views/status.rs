@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ListBrief, PauseView, QueryTally, Tally};
+use super::{ListBrief, ListUpdateView, PauseView, QueryTally, Tally};
 use crate::model::Level;
 
 /// How the daemon fares, in one word.
@@ -47,6 +47,8 @@ pub struct Status {
     pub pauses: Vec<PauseView>,
     /// Lists, bans left out.
     pub lists: Vec<ListBrief>,
+    /// Lists that are fetched, with the hosts that are contacted for them.
+    pub fetching: Vec<ListUpdateView>,
     /// The edition of the catalogue of companies.
     pub catalogue: String,
     /// How many companies it knows.

@@ -8,10 +8,13 @@ use super::{
 };
 use crate::api::{
     Changed, LineView, ListChange, ListState, ListView, ListWorth, ProblemDocument, ProblemKind,
-    SwitchView, paths,
+    SwitchView, VersionView, paths,
 };
 use crate::diagnostic::nearest;
 use crate::model::ListKind;
+
+/// Names that are shown of those that came or went with a version.
+const NAMES: usize = 5;
 
 /// Lists with which the overlap is told.
 const OVERLAPS: usize = 8;
@@ -96,8 +99,11 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
     let switches: Vec<String> = list.switches.iter().map(switched).collect();
     let lines = [
         ("about", about(list.kind).to_string()),
+        ("title", list.title.as_deref().map(escape).unwrap_or_default()),
         ("from", escape(&list.source)),
-        ("rules", count(u64::from(list.brief.rules))),
+        ("fetched", fetching(list, screen)),
+        ("format", escape(&list.format)),
+        ("rules", rules(list)),
         ("everyone", state(list.brief.state).into()),
         ("by hand", switches.join(", ")),
         ("caught", caught(list)),
@@ -106,6 +112,7 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
     ];
     let mut text = format!("{}\n", screen.paint(Style::Strong, &escape(&list.brief.name)));
     text.push_str(&fields(&lines, screen));
+    text.push_str(&versions(&list.versions, screen));
     if list.refused > 0 {
         let refused = plural(u64::from(list.refused), "line");
         let shown = match list.samples.len() {
@@ -121,6 +128,65 @@ pub fn render_one(list: &ListView, screen: &Screen) -> String {
         text.push_str(&bad_lines(&list.skipped, screen));
     }
     text
+}
+
+fn rules(list: &ListView) -> String {
+    let mut text = count(u64::from(list.brief.rules));
+    let left_out = list.ignored.saturating_add(list.boilerplate);
+    if left_out > 0 {
+        let lines = plural(u64::from(left_out), "line");
+        text.push_str(&format!("; {lines} not for DNS ignored"));
+    }
+    text
+}
+
+fn fetching(list: &ListView, screen: &Screen) -> String {
+    let Some(fetching) = &list.fetching else { return String::new() };
+    let success = fetching.last_success.map(|time| screen.ago(time));
+    let mut text = success.map_or("never".into(), |ago| format!("last {ago}"));
+    if let Some(error) = &fetching.last_error {
+        let tried = fetching.last_attempt.map(|time| screen.ago(time)).unwrap_or_default();
+        text.push_str(&format!("; tried {tried}: {}", escape(error)));
+    }
+    if let Some(due) = fetching.next_due {
+        text.push_str(&format!("; due {}", screen.clock(due)));
+    }
+    text
+}
+
+/// Lays the versions out that can be put back, with what each changed.
+fn versions(versions: &[VersionView], screen: &Screen) -> String {
+    if versions.is_empty() {
+        return String::new();
+    }
+    let columns = &[
+        Column::number("VERSION"),
+        Column::whole("CAME"),
+        Column::whole("STATE"),
+        Column::number("NAMES"),
+        Column::number("ADDED"),
+        Column::number("GONE"),
+    ];
+    let mut table = Table::new(columns);
+    for version in versions.iter().rev() {
+        let mut row = Row::of([
+            version.version.to_string().into(),
+            screen.ago(version.at).into(),
+            escape(&version.state).into(),
+            count(u64::from(version.names)).into(),
+            count(u64::from(version.added)).into(),
+            count(u64::from(version.removed)).into(),
+        ]);
+        version.why.iter().for_each(|why| row.remark(escape(why)));
+        for (word, names) in [("came", &version.came), ("went", &version.went)] {
+            if !names.is_empty() {
+                let some: Vec<String> = names.iter().take(NAMES).map(|n| escape(n)).collect();
+                row.remark(format!("{word}: {}", some.join(", ")));
+            }
+        }
+        table.push(row);
+    }
+    format!("\n{}", table.render(screen))
 }
 
 /// Tells what the list matched in the days that the log holds, and what no other list did.

@@ -1,10 +1,16 @@
 //! `status`: one screen of how the daemon fares.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use super::{
     Failure, Screen, Session, Style, bytes, count, escape, fields, level_title, outcome_line,
     percent, plural, sentence, short, wrap,
 };
-use crate::api::{Health, ListBrief, ListState, PauseView, Status, UpstreamView, paths};
+use crate::api::{
+    Health, ListBrief, ListState, ListUpdateView, PauseView, Status, UpstreamView, paths,
+};
 
 /// Calls the daemon and prints.
 pub async fn run(session: &Session) -> Result<(), Failure> {
@@ -28,6 +34,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("level", format!("{} for everyone", level_title(status.level, status.custom))),
         ("paused", pauses(&status.pauses, screen)),
         ("lists", lists(&status.lists)),
+        ("fetched", fetched(&status.fetching, screen)),
         ("catalogue", catalogue(status)),
         ("policy", format!("revision {}", short(&status.revision))),
         ("cache", cache(status)),
@@ -94,6 +101,21 @@ fn lists(lists: &[ListBrief]) -> String {
         (false, 0) => names.join(", "),
         (false, off) => format!("{}; {off} more are off", names.join(", ")),
     }
+}
+
+/// Names the hosts that are contacted for lists, and when the last one answered.
+fn fetched(lists: &[ListUpdateView], screen: &Screen) -> String {
+    let mut hosts: BTreeMap<&str, (Vec<&str>, Option<Timestamp>)> = BTreeMap::new();
+    for list in lists {
+        let (names, last) = hosts.entry(&list.host).or_default();
+        names.push(&list.list);
+        *last = (*last).max(list.last_success);
+    }
+    let told = hosts.iter().map(|(host, (names, last))| {
+        let last = last.map_or("not yet".into(), |last| format!("last {}", screen.clock(last)));
+        format!("{} from {}, {last}", escape(&names.join(", ")), escape(host))
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn catalogue(status: &Status) -> String {

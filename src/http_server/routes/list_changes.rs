@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::{Actor, Answer, Body, Segment, Shared, change_problem, find_scope};
-use crate::api::{Changed, ListAddition, ProblemDocument, ProblemKind};
+use crate::api::{Changed, ListAddition, ListRollback, ProblemDocument, ProblemKind};
 use crate::lists::known;
 use crate::model::{ListKind, ListName, Scope};
 use crate::policy_file::{Change, NewList};
@@ -35,6 +35,30 @@ pub async fn remove(
         let name = list_name(&list)?;
         let change = Change::RemoveList(name.clone());
         app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
+        Ok(app.changed(Scope::Everyone, name.to_string(), None))
+    })
+    .await
+}
+
+/// Answers `POST`: the version that is held back is in force.
+pub async fn accept(State(app): State<Shared>, Segment(list): Segment) -> Answer<Changed> {
+    app.work(move |app| {
+        let name = list_name(&list)?;
+        app.parts.policy.accept_list(&name).map_err(invalid)?;
+        Ok(app.changed(Scope::Everyone, name.to_string(), None))
+    })
+    .await
+}
+
+/// Answers `POST`: an earlier version is in force.
+pub async fn rollback(
+    State(app): State<Shared>,
+    Segment(list): Segment,
+    Body(wanted): Body<ListRollback>,
+) -> Answer<Changed> {
+    app.work(move |app| {
+        let name = list_name(&list)?;
+        app.parts.policy.roll_list_back(&name, wanted.version).map_err(invalid)?;
         Ok(app.changed(Scope::Everyone, name.to_string(), None))
     })
     .await

@@ -8,12 +8,13 @@ use super::{
 };
 use crate::api::{
     Changed, LineView, ListBrief, ListChange, ListState, ListView, ListWorth, SwitchView,
+    VersionView, timestamp,
 };
-use crate::lists::ListReport;
+use crate::lists::{ListChange as NameChange, ListReport, Version, VersionState};
 use crate::model::{ListKind, ListMask, ListName};
 use crate::policy_file::Change;
 use crate::rules::ListInfo;
-use crate::rules::parse::RefusedLine;
+use crate::rules::parse::{Format, RefusedLine};
 
 /// Answers `GET`.
 pub async fn list(State(app): State<Shared>) -> Answer<Vec<ListView>> {
@@ -22,10 +23,13 @@ pub async fn list(State(app): State<Shared>) -> Answer<Vec<ListView>> {
         app.parts.log.flush();
         let sets = app.parts.log.list_sets(0, snapshot.now.wall)?;
         let mut worth = worth(&sets);
+        let fetched = (app.parts.updates.views)();
         let reports = app.parts.policy.list_reports();
         let views = reports.into_iter().map(|report| {
             let worth = worth.remove(report.name.as_str()).unwrap_or_default();
-            view(&snapshot, report, worth)
+            let fetching = fetched.iter().find(|view| view.list == report.name.as_str());
+            let versions = versions(app, &report.name);
+            ListView { worth, versions, fetching: fetching.cloned(), ..view(&snapshot, report) }
         });
         Ok(views.collect())
     })
@@ -56,7 +60,7 @@ pub fn list_briefs(app: &App, snapshot: &Snapshot) -> Vec<ListBrief> {
     shown.map(|report| brief(snapshot, report)).collect()
 }
 
-fn view(snapshot: &Snapshot, report: ListReport, worth: ListWorth) -> ListView {
+fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
     let switches = snapshot.scopes().filter_map(|(scope, part)| {
         part.lists.get(&report.name).map(|&on| SwitchView { scope, on })
     });
@@ -69,7 +73,46 @@ fn view(snapshot: &Snapshot, report: ListReport, worth: ListWorth) -> ListView {
         samples: report.samples.into_iter().map(line).collect(),
         skipped: report.skipped.into_iter().map(line).collect(),
         held: report.held,
-        worth,
+        title: report.title,
+        format: word(report.format),
+        version: report.version,
+        unique: report.unique,
+        ignored: report.ignored,
+        boilerplate: report.boilerplate,
+        fetching: None,
+        versions: Vec::new(),
+        worth: ListWorth::default(),
+    }
+}
+
+/// Returns the word of a format in files and arguments.
+fn word(format: Format) -> String {
+    format!("{format:?}").to_lowercase()
+}
+
+fn versions(app: &App, list: &ListName) -> Vec<VersionView> {
+    let history = app.parts.policy.list_history(list);
+    history.versions.into_iter().map(version).collect()
+}
+
+fn version(version: Version) -> VersionView {
+    let state = match version.state {
+        VersionState::InForce => "in force",
+        VersionState::Held => "held",
+        VersionState::RolledBack => "rolled back",
+        VersionState::Earlier => "earlier",
+    };
+    let NameChange { added, removed, came, went } = version.change;
+    VersionView {
+        version: version.number,
+        state: state.into(),
+        at: timestamp(version.at.saturating_mul(1_000_000)),
+        names: version.names,
+        added,
+        removed,
+        came,
+        went,
+        why: version.why,
     }
 }
 

@@ -49,6 +49,8 @@ pub fn routes() -> Router<Shared> {
         .route(paths::COMPANY_POLICY, put(companies::switch))
         .route(paths::LISTS, get(lists::list).post(list_changes::add))
         .route(paths::LIST, delete(list_changes::remove))
+        .route(paths::LIST_ACCEPT, post(list_changes::accept))
+        .route(paths::LIST_ROLLBACK, post(list_changes::rollback))
         .route(paths::LIST_UPDATES, get(list_updates::list).post(list_updates::update))
         .route(paths::LIST_POLICY, put(lists::switch))
         .route(paths::LEVELS, get(levels::list).put(levels::set))

@@ -45,6 +45,7 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         custom,
         pauses,
         lists: list_briefs(app, &snapshot),
+        fetching: (parts.updates.views)(),
         catalogue: snapshot.in_force.catalogue.edition().into(),
         companies: snapshot.in_force.catalogue.companies().len(),
         revision: parts.policy.revision(),
