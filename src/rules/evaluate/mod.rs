@@ -183,7 +183,15 @@ impl<'t> Trial<'t> {
     fn let_longest_speak_for(&mut self, list: ListId) {
         let of_list = self.open_that(|it| it.list == list);
         let info = self.info(list);
-        let at_step = |at: usize| step(info, self.rule(at), self.asking.name);
+        let first_line = |rule: &Rule| {
+            let same = self.candidates.iter().filter(|it| it.list == list);
+            let same = same.filter(|it| it.rule.pattern == rule.pattern);
+            same.map(|it| it.rule.line).min().unwrap_or(rule.line)
+        };
+        let at_step = |at: usize| {
+            let rule = self.rule(at);
+            step(info, rule, first_line(rule), self.asking.name)
+        };
         let Some(first) = of_list.iter().map(|&at| at_step(at)).min() else { return };
         let (speaking, mut silent): (Vec<usize>, Vec<usize>) =
             of_list.into_iter().partition(|&at| at_step(at) == first);
