@@ -515,7 +515,7 @@ struct Twin<'t> {
 type Speaking<'t> = (usize, Turn, &'t Rule);
 
 impl<'t> Twin<'t> {
-    fn turn(&self, info: &ListInfo, rule: &Rule) -> Option<Turn> {
+    fn turn(&self, (info, rules): &'t (ListInfo, Vec<Rule>), rule: &Rule) -> Option<Turn> {
         let in_zone = info.format == Format::Rpz;
         let clients = rule.condition.as_ref().map(|condition| &condition.clients.include);
         let client = clients.and_then(|clients| clients.first()).and_then(|client| match client {
@@ -550,23 +550,18 @@ impl<'t> Twin<'t> {
                 prefix.contains(address).then_some(Turn::Prefix(Reverse(prefix.bits())))
             }
             (About::Name(name), Pattern::Text(pattern)) => {
-                self.text(info, rule, pattern, &name.to_string())
+                self.text(pattern, first_line(info, rules, pattern), &name.to_string())
             }
             (About::Address(address), Pattern::Text(pattern)) => {
                 let text = address.to_string();
-                self.text(info, rule, pattern, &text).filter(|_| pattern.addresses)
+                let line = first_line(info, rules, pattern);
+                self.text(pattern, line, &text).filter(|_| pattern.addresses)
             }
             (About::Address(_), _) => None,
         }
     }
 
-    fn text(
-        &self,
-        info: &ListInfo,
-        rule: &Rule,
-        pattern: &TextPattern,
-        text: &str,
-    ) -> Option<Turn> {
+    fn text(&self, pattern: &TextPattern, line: u32, text: &str) -> Option<Turn> {
         let holds = match &*pattern.text {
             "^a" => text.starts_with('a'),
             r"\.b$" => text.ends_with(".b"),
@@ -577,7 +572,6 @@ impl<'t> Twin<'t> {
             "1.2." => text.parse::<IpAddr>().is_ok() && text.contains("1.2."),
             other => panic!("{other} has no twin"),
         };
-        let line = if info.shipped { rule.line } else { 0 };
         let turn = Turn::Text(line, Reverse(pattern.text.len()), pattern.text.clone());
         (holds != pattern.inverted).then_some(turn)
     }
@@ -597,7 +591,7 @@ impl<'t> Twin<'t> {
                 };
                 let excepts = rule.condition.as_ref().is_some_and(|it| !it.except.is_empty());
                 let met = holds && !(excepts && matches!(self.about, About::Address(_)));
-                if let Some(turn) = self.turn(info, rule).filter(|_| met)
+                if let Some(turn) = self.turn(&self.lists[list], rule).filter(|_| met)
                     && !self.is_cancelled(list, rule, mask, cancels)
                 {
                     own.push((list, turn, rule));
@@ -754,6 +748,13 @@ impl<'t> Twin<'t> {
     }
 }
 
+/// Returns where in a shipped list a text stands first: there the order means something.
+fn first_line(info: &ListInfo, rules: &[Rule], text: &TextPattern) -> u32 {
+    let same = |rule: &&Rule| matches!(&rule.pattern, Pattern::Text(other) if other == text);
+    let lines = rules.iter().filter(same).map(|rule| rule.line);
+    if info.shipped { lines.min().unwrap_or(0) } else { 0 }
+}
+
 /// Lists of all kinds, in an order that mixes them.
 fn infos() -> Vec<ListInfo> {
     vec![
@@ -847,7 +848,7 @@ fn any_lists() -> impl Strategy<Value = Lists> {
         let mut lists: Lists = infos().into_iter().zip(lists).collect();
         for (info, rules) in &mut lists {
             let wanted = if info.shipped { TextSyntax::Regex } else { TextSyntax::Glob };
-            let ordered = info.shipped || info.format == Format::Dnsmasq;
+            let ordered = info.shipped || [Format::Dnsmasq, Format::Rpz].contains(&info.format);
             rules.retain(|rule| match &rule.pattern {
                 Pattern::Text(text) => !ordered || text.syntax == wanted,
                 _ => true,
