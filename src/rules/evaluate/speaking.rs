@@ -29,12 +29,7 @@ pub(super) fn longest_decides(list: &ListInfo) -> bool {
 
 /// Returns when a rule of a list speaks that covers `name`, or an address; `line` is the first on
 /// which its pattern stands.
-pub(super) fn step<'r>(
-    list: &ListInfo,
-    rule: &'r Rule,
-    line: u32,
-    name: NameRef<'_>,
-) -> Step<'r> {
+pub(super) fn step<'r>(list: &ListInfo, rule: &'r Rule, line: u32, name: NameRef<'_>) -> Step<'r> {
     match &rule.pattern {
         Pattern::Exact(_) => Step::Itself,
         Pattern::Subtree(top) | Pattern::Below(top) => above(name, top.as_ref()),
