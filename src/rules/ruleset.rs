@@ -124,6 +124,21 @@ impl Ruleset {
         self.lists_heard(matches, Some(asking))
     }
 
+    /// Returns the lists that have a part in what matches: by any rule, whatever its condition, by
+    /// a hole, or by one that cancels another.
+    pub fn involved(&self, matches: &Matches) -> ListMask {
+        let mut lists = matches.lists;
+        let steps = matches.steps.as_slice().iter().map(|&number| Step::from_number(number));
+        for set in steps.filter_map(|step| self.sets.get(step.set)) {
+            set.parts.iter().for_each(|part| lists = lists.union(part.lists));
+            for special in set.specials() {
+                lists.insert(special.list);
+                special.cancelled_by.iter().for_each(|by| lists = lists.union(**by));
+            }
+        }
+        lists
+    }
+
     /// Judges what matches by the rules of one tier (`filter-rules.md`, section 2.1).
     ///
     /// `lists` are those of the tier that bind the device. Of lists that are not trusted a rewrite

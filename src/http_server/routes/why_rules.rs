@@ -50,10 +50,14 @@ struct Found<'f> {
     rule: &'f FoundRule,
 }
 
-/// Reads all lists for rules that cover the name; lists that cannot be read have none.
+/// Reads the lists that have a part in it for rules that cover the name; those that cannot be read
+/// have none.
 pub fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
-    let infos = asked.snapshot.in_force.ruleset.lists();
-    let lists = read_lists(app, asked, infos);
+    let ruleset = &asked.snapshot.in_force.ruleset;
+    let infos = ruleset.lists();
+    let name = asked.asking.name;
+    let matches = ruleset.find(name, &asked.snapshot.in_force.hashes(name));
+    let lists = read_lists(app, asked, ruleset.involved(&matches));
     let found: Vec<Found<'_>> = lists
         .iter()
         .filter_map(|list| Some((list, infos.get(usize::from(list.id.0))?)))
@@ -112,7 +116,8 @@ impl Explanation {
     }
 }
 
-fn read_lists(app: &App, asked: &Asked<'_>, infos: &[ListInfo]) -> Vec<ListRules> {
+fn read_lists(app: &App, asked: &Asked<'_>, involved: ListMask) -> Vec<ListRules> {
+    let infos = asked.snapshot.in_force.ruleset.lists();
     let catalogue = &asked.snapshot.in_force.catalogue;
     let guard = app.parts.policy.guard(catalogue);
     let shipped = shipped::rules(catalogue);
@@ -130,7 +135,8 @@ fn read_lists(app: &App, asked: &Asked<'_>, infos: &[ListInfo]) -> Vec<ListRules
             }
         }
     };
-    (0..=u8::MAX).map(ListId).zip(infos).filter_map(read).collect()
+    let all = (0..=u8::MAX).map(ListId).zip(infos);
+    all.filter(|(id, _)| involved.contains(*id)).filter_map(read).collect()
 }
 
 fn shipped_rules(rules: &[Rule], name: &DomainName) -> Vec<FoundRule> {
