@@ -20,7 +20,7 @@ use super::{
 use crate::model::{DomainName, ListId, ListMask, NameRef, Prefix};
 
 use rewriting::{points_nowhere, put_together, takes_back};
-use speaking::{longest_decides, step};
+use speaking::{Step, longest_decides, step};
 
 pub use covers::{covers_address, covers_name};
 pub use fate::{Because, Fate, Part};
@@ -182,11 +182,9 @@ impl<'t> Trial<'t> {
 
     fn let_longest_speak_for(&mut self, list: ListId) {
         let of_list = self.open_that(|it| it.list == list);
-        let info = self.info(list);
-        let at_step = |at: usize| step(info, self.rule(at), self.asking.name);
-        let Some(first) = of_list.iter().map(|&at| at_step(at)).min() else { return };
+        let Some(first) = of_list.iter().map(|&at| self.step(at)).min() else { return };
         let (speaking, mut silent): (Vec<usize>, Vec<usize>) =
-            of_list.into_iter().partition(|&at| at_step(at) == first);
+            of_list.into_iter().partition(|&at| self.step(at) == first);
         let is_hole = |&at: &usize| self.rule(at).effect == Effect::Hole;
         let speaker = speaking.iter().copied().find(is_hole);
         if speaker.is_some() {
@@ -194,6 +192,15 @@ impl<'t> Trial<'t> {
         }
         let Some(speaker) = speaker.or(speaking.first().copied()) else { return };
         silent.into_iter().for_each(|at| self.settle(at, Fate::OutspokenBy(speaker)));
+    }
+
+    /// Returns when a rule speaks in its list.
+    fn step(&self, at: usize) -> Step<'t> {
+        let Candidate { list, rule } = self.candidate(at);
+        let same = self.candidates.iter().filter(|it| it.list == list);
+        let same = same.filter(|it| it.rule.pattern == rule.pattern);
+        let first_line = same.map(|it| it.rule.line).min().unwrap_or(rule.line);
+        step(self.info(list), rule, first_line, self.asking.name)
     }
 
     /// Section 2.1, step 4: whatever an allowlist says is an allow, before all else of the tier.
@@ -256,7 +263,8 @@ impl<'t> Trial<'t> {
         let mut standing = self.open_that(|it| {
             matches!(it.rule.effect, Effect::Rewrite(_)) && self.info(it.list).trusted
         });
-        standing.sort_by_key(|&at| (self.candidate(at).list, at));
+        // In each list closer rules come first.
+        standing.sort_by_key(|&at| (self.candidate(at).list, self.step(at), at));
         let rules: Vec<&Rule> = standing.iter().map(|&at| self.rule(at)).collect();
         let (rewritten, parts) = put_together(&rules, self.asking)?;
         let parts: Vec<usize> = parts.iter().filter_map(|&at| standing.get(at).copied()).collect();

@@ -27,13 +27,14 @@ pub(super) fn longest_decides(list: &ListInfo) -> bool {
     list.shipped || matches!(list.format, Format::Dnsmasq | Format::Unbound | Format::Rpz)
 }
 
-/// Returns when a rule of a list speaks that covers `name`, or an address.
-pub(super) fn step<'r>(list: &ListInfo, rule: &'r Rule, name: NameRef<'_>) -> Step<'r> {
+/// Returns when a rule of a list speaks that covers `name`, or an address; `line` is the first on
+/// which its pattern stands.
+pub(super) fn step<'r>(list: &ListInfo, rule: &'r Rule, line: u32, name: NameRef<'_>) -> Step<'r> {
     match &rule.pattern {
         Pattern::Exact(_) => Step::Itself,
         Pattern::Subtree(top) | Pattern::Below(top) => above(name, top.as_ref()),
         Pattern::Text(TextPattern { text, .. }) => {
-            let line = if list.shipped { rule.line } else { 0 };
+            let line = if list.shipped { line } else { 0 };
             Step::Text(line, Reverse(text.len()), text)
         }
         Pattern::Address(prefix) => Step::Prefix(Reverse(prefix.bits())),
