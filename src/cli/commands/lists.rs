@@ -233,6 +233,10 @@ fn row(list: &ListView) -> Row {
         about(list.kind).into(),
         escape(&list.source).into(),
     ]);
+    if let Some(fetching) = list.fetching.as_ref().filter(|it| it.last_success.is_none()) {
+        let why = fetching.last_error.as_deref().map(|why| format!(": {}", escape(why)));
+        row.remark(format!("not fetched yet{}", why.unwrap_or_default()));
+    }
     if let Some(why) = &list.held {
         row.remark(format!("held back: {}", escape(why)));
     }
