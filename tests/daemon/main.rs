@@ -6,6 +6,7 @@ mod cache;
 mod commands;
 mod encrypted;
 mod faults;
+mod list_versions;
 mod local;
 mod malformed;
 mod own_rules;
