@@ -10,12 +10,15 @@ pub fn worth(sets: &[ListSet]) -> HashMap<String, ListWorth> {
     let mut worth: HashMap<String, ListWorth> = HashMap::new();
     let mut overlaps: HashMap<(&str, &str), u64> = HashMap::new();
     for set in sets {
+        // A ban names all that its company runs, trackers too: beside it no list would be alone.
+        let lists: Vec<&String> = set.lists.iter().filter(|list| !is_ban(list)).collect();
         for list in &set.lists {
             let own = worth.entry(list.clone()).or_default();
+            let others = lists.iter().filter(|other| **other != list);
             own.hits += set.queries;
             own.blocked += set.blocked;
-            own.sole += if set.lists.len() == 1 { set.queries } else { 0 };
-            for other in set.lists.iter().filter(|other| *other != list) {
+            own.sole += if others.clone().next().is_none() { set.queries } else { 0 };
+            for other in others {
                 *overlaps.entry((list, other)).or_default() += set.queries;
             }
         }
@@ -29,6 +32,10 @@ pub fn worth(sets: &[ListSet]) -> HashMap<String, ListWorth> {
         own.overlaps.sort_by(|a, b| b.queries.cmp(&a.queries).then_with(|| a.list.cmp(&b.list)));
     }
     worth
+}
+
+fn is_ban(list: &str) -> bool {
+    list.starts_with("ban-")
 }
 
 #[cfg(test)]
@@ -49,5 +56,12 @@ mod tests {
         assert_eq!(overlaps, [("b", 4), ("c", 1)]);
         assert_eq!((worth["b"].hits, worth["b"].sole), (4, 0));
         assert_eq!(worth["c"].overlaps.len(), 2);
+    }
+
+    #[test]
+    fn a_ban_takes_no_sole_hit_away() {
+        let worth = worth(&[set(&["trackers", "ban-tiktok"], 4, 4)]);
+        assert_eq!((worth["trackers"].sole, worth["ban-tiktok"].sole), (4, 0));
+        assert!(worth["trackers"].overlaps.is_empty());
     }
 }
