@@ -23,11 +23,13 @@ pub mod upstream;
 pub mod zones;
 
 // 4 · judgement: where rules come from, and whom they bind
+pub mod discovery;
 pub mod lists;
 
 pub mod policy;
 
-// 5 · keeping: the policy as people write it
+// 5 · keeping: the policy as people write it, and what they should know
+pub mod notices;
 pub mod policy_file;
 
 // 6 · the line every query walks

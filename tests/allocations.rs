@@ -85,7 +85,8 @@ impl House {
         let state = Database::open(&data.join("state.db"), STATE_MIGRATIONS).expect("state.db");
         let state = Arc::new(state);
         let seed = hash_seed(&state).expect("a seed");
-        let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
+        let devices =
+            Devices::open(&Default::default(), state.clone(), clock.clone()).expect("devices");
         let log = QueryLog::open(data, &config.log, clock.clone(), Box::new(|_| {}));
         let log = log.expect("log.db");
         let announce = log.clone();

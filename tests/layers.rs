@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Crates that only these modules may use.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("hickory_resolver", &["upstream"]),
     ("hickory_server", &["zones"]),
     ("axum", &["http_server"]),
     ("toml", &["diagnostic", "config", "policy_file"]),
     ("toml_edit", &["policy_file"]),
     ("clap", &["cli"]),
-    ("rusqlite", &["storage", "query_log", "devices", "lists", "policy_file"]),
+    ("rusqlite", &["storage", "query_log", "devices", "lists", "policy_file", "notices"]),
     ("regex", &["rules", "catalogue", "lists"]),
-    ("notify", &["policy_file"]),
+    ("notify", &["discovery", "policy_file"]),
     ("memmap2", &["storage"]),
+    ("rtnetlink", &["discovery"]),
 ];
 /// Modules that decide: they can be tested and timed without a runtime.
 const WITHOUT_TOKIO: [&str; 5] = ["model", "wire", "api", "rules", "policy"];

@@ -8,7 +8,18 @@ use crate::diagnostic::{Problems, Reader};
 /// Where config.toml is looked for when none is named.
 const PLACES: [&str; 2] = ["config.toml", "/etc/deadpixel/config.toml"];
 /// The tables that config.toml may hold.
-const TABLES: [&str; 7] = ["dns", "resolver", "upstream", "forward", "lists", "log", "storage"];
+const TABLES: [&str; 10] = [
+    "dns",
+    "resolver",
+    "upstream",
+    "forward",
+    "devices",
+    "discovery",
+    "policy",
+    "lists",
+    "log",
+    "storage",
+];
 
 /// Returns the configuration file in use when none is named.
 pub fn find() -> Option<PathBuf> {
@@ -38,6 +49,9 @@ pub(super) fn read(file: Option<&Path>, text: &str) -> Result<Config, Problems> 
         dns: reader.section(&root, "dns"),
         resolver: reader.section(&root, "resolver"),
         upstream: reader.section(&root, "upstream"),
+        devices: reader.section(&root, "devices"),
+        discovery: reader.section(&root, "discovery"),
+        policy: reader.section(&root, "policy"),
         lists: reader.section(&root, "lists"),
         log: reader.section(&root, "log"),
         storage: reader.section(&root, "storage"),

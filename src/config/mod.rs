@@ -8,7 +8,7 @@ mod storage;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Problems;
-use crate::{dns_server, lists, query_log, resolver, upstream};
+use crate::{devices, discovery, dns_server, lists, policy_file, query_log, resolver, upstream};
 
 pub use load::find;
 pub use storage::Settings as StorageSettings;
@@ -24,6 +24,12 @@ pub struct Config {
     pub resolver: resolver::Settings,
     /// Section `[upstream]` and the `[[forward]]` tables.
     pub upstream: upstream::Settings,
+    /// Section `[devices]`.
+    pub devices: devices::Settings,
+    /// Section `[discovery]`.
+    pub discovery: discovery::Settings,
+    /// Section `[policy]`.
+    pub policy: policy_file::Settings,
     /// Section `[lists]`.
     pub lists: lists::Settings,
     /// Section `[log]`.

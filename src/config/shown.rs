@@ -66,11 +66,14 @@ fn file(config: &Config) -> String {
     config.file.as_ref().map_or("config.toml".into(), |file| file.display().to_string())
 }
 
-fn sections(config: &Config) -> [(&'static str, Table); 6] {
+fn sections(config: &Config) -> [(&'static str, Table); 9] {
     [
         ("dns", table(&config.dns)),
         ("resolver", table(&config.resolver)),
         ("upstream", table(&config.upstream)),
+        ("devices", table(&config.devices)),
+        ("discovery", table(&config.discovery)),
+        ("policy", table(&config.policy)),
         ("lists", table(&config.lists)),
         ("log", table(&config.log)),
         ("storage", table(&config.storage)),

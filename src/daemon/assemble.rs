@@ -138,7 +138,7 @@ impl Parts {
     fn assemble(config: Config, data: &Path, clock: Clock) -> Result<Parts, StartError> {
         let state = Arc::new(Database::open(&data.join("state.db"), STATE_MIGRATIONS)?);
         let seed = hash_seed(&state)?;
-        let devices = Devices::open(state.clone(), clock.clone())?;
+        let devices = Devices::open(&config.devices, state.clone(), clock.clone())?;
         let seen = devices.clone();
         let told = Box::new(move |batch: &[_]| seen.seen(batch));
         let log = QueryLog::open(data, &config.log, clock.clone(), told)?;

@@ -2,10 +2,15 @@
 //!
 //! - `register`: all devices and bindings, in memory
 //! - `configure`: what a new policy changes in the register
+//! - `seen`: what others tell of devices
+//! - `proposal`: what hints suggest as name and kind
 //! - `store`: their rows in `state.db`
 
 mod configure;
+mod proposal;
 mod register;
+mod seen;
+mod settings;
 mod store;
 
 use std::collections::HashMap;
@@ -15,8 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
-use crate::model::{BindingId, DeviceId, DeviceName, Grade, Moment, Prefix};
+use crate::model::{BindingId, DeviceId, DeviceName, Grade, HardwareAddress, Moment, Prefix};
 use crate::storage::{Database, StorageError};
+
+pub use proposal::{Proposal, propose};
+pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
+pub use settings::Settings;
+
 use register::Register;
 
 /// Most addresses bound at once by having asked.
@@ -30,8 +40,13 @@ pub const OTHERS: &str = "others";
 pub struct Binding {
     /// The binding's number; events refer to it.
     pub id: BindingId,
-    /// The device.
+    /// The device whose policy binds.
     pub device: DeviceId,
+    /// The part of it that events are recorded under: one hardware address, or one address alone.
+    ///
+    /// Parts are never renumbered: a merge or a split moves parts between devices, and history with
+    /// them.
+    pub part: DeviceId,
     /// How well it is known.
     pub grade: Grade,
 }
@@ -43,10 +58,12 @@ pub struct NamedDevice {
     pub name: DeviceName,
     /// Its addresses and prefixes; the longest prefix of all devices wins.
     pub addresses: Vec<Prefix>,
+    /// Its hardware addresses; they stand above addresses.
+    pub hardware: Vec<HardwareAddress>,
 }
 
 /// A device as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
     /// Its stable number.
     pub id: DeviceId,
@@ -54,12 +71,39 @@ pub struct Device {
     pub name: String,
     /// Whether the policy names it.
     pub named: bool,
+    /// The numbers that events of it carry, its own among them.
+    pub parts: Vec<DeviceId>,
     /// The addresses bound to it now.
     pub addresses: Vec<IpAddr>,
+    /// Its hardware addresses, seen or named by the policy.
+    pub hardware: Vec<HardwareAddress>,
+    /// What hints suggest; the person's word is in the policy.
+    pub proposal: Proposal,
+    /// The best grade among its bindings in force.
+    pub grade: Option<Grade>,
     /// First query, microseconds since 1970; 0 before any.
     pub first_seen: i64,
     /// Latest query, microseconds since 1970; 0 before any.
     pub last_seen: i64,
+}
+
+/// One stretch of time in which an address was a device's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingRecord {
+    /// Its number.
+    pub id: BindingId,
+    /// The part it is bound to.
+    pub part: DeviceId,
+    /// The address or prefix.
+    pub address: String,
+    /// How well it is known.
+    pub grade: Grade,
+    /// By what, in words: `3c:5a:b4:01:02:03 on interface 2`, `forwarder 192.168.1.1`.
+    pub evidence: String,
+    /// From when, microseconds since 1970.
+    pub began: i64,
+    /// Until when; `None`: it is in force.
+    pub ended: Option<i64>,
 }
 
 /// All devices; a handle that is cheap to clone.
@@ -78,7 +122,12 @@ struct Inner {
 
 impl Devices {
     /// Reads devices and bindings from `state.db`.
-    pub fn open(state: Arc<Database>, clock: Clock) -> Result<Devices, StorageError> {
+    pub fn open(
+        settings: &Settings,
+        state: Arc<Database>,
+        clock: Clock,
+    ) -> Result<Devices, StorageError> {
+        let _ = settings;
         let anew = state.damaged().is_some();
         let stored = state.with(|connection| store::load(connection, anew))?;
         let register = Register::of(stored, clock.now());
@@ -108,6 +157,80 @@ impl Devices {
             self.publish(&mut register);
         }
         binding
+    }
+
+    /// Returns whether the word of this address on others counts.
+    pub fn is_forwarder(&self, client: IpAddr) -> bool {
+        let _ = client;
+        false
+    }
+
+    /// Returns the binding of whom a forwarder names; like [`Devices::identify`] in cost.
+    pub fn identify_claim(&self, forwarder: IpAddr, claim: Claim) -> Option<Binding> {
+        let _ = (forwarder, claim);
+        None
+    }
+
+    /// Binds whom a forwarder names and who was not seen before; never waits for the database.
+    pub fn admit_claim(&self, forwarder: IpAddr, claim: Claim, now: Moment) -> Binding {
+        let _ = claim;
+        self.admit(forwarder, now)
+    }
+
+    /// Returns the device that asks from an address, for requests that must not be another's.
+    ///
+    /// `None` unless the kernel sees its hardware address on our own link, and it is neither a
+    /// router, a forwarder, nor one that several hosts hide behind.
+    pub fn vouch(&self, address: IpAddr) -> Option<DeviceId> {
+        let _ = address;
+        None
+    }
+
+    /// Takes news of the kernel's neighbour tables.
+    pub fn take_neighbours(&self, news: &[Neighbour], now: Moment) {
+        let _ = (news, now);
+    }
+
+    /// Takes the neighbour tables whole, after a start or where news were lost.
+    pub fn replace_neighbours(&self, all: &[Neighbour], now: Moment) {
+        let _ = (all, now);
+    }
+
+    /// Takes all leases of one source, in place of those it had before.
+    pub fn take_leases(&self, source: &str, leases: &[Lease], now: Moment) {
+        let _ = (source, leases, now);
+    }
+
+    /// Takes hints on names and kinds.
+    pub fn take_hints(&self, hints: &[Hint], now: Moment) {
+        let _ = (hints, now);
+    }
+
+    /// Takes the addresses of our routers.
+    pub fn take_routers(&self, routers: &[IpAddr]) {
+        let _ = routers;
+    }
+
+    /// Returns the routers of our links, as last told.
+    pub fn routers(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
+    /// Returns what happened since the last call; the oldest is dropped past a bound.
+    pub fn happenings(&self) -> Vec<Happening> {
+        Vec::new()
+    }
+
+    /// Returns the bindings of a device, the latest first, those of the past too.
+    pub fn bindings(&self, device: DeviceId) -> Result<Vec<BindingRecord>, StorageError> {
+        let _ = device;
+        Ok(Vec::new())
+    }
+
+    /// Returns what hints told of a device, part by part.
+    pub fn hints(&self, device: DeviceId) -> Vec<(HintSource, HintText)> {
+        let _ = device;
+        Vec::new()
     }
 
     /// Takes the devices of a new policy: ends bindings that moved, begins new ones.

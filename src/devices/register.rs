@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::{Binding, Device, MAX_ADMITTED, OTHERS};
+use super::{Binding, Device, MAX_ADMITTED, OTHERS, Proposal};
 use crate::clock::Leaps;
 use crate::model::{BindingId, DeviceId, Grade, Moment, Prefix};
 
@@ -174,7 +174,8 @@ impl Register {
         self.prefixes.clear();
         (self.others, self.admitted) = (None, 0);
         for (&id, row) in self.bindings.iter().filter(|(_, row)| row.ended.is_none()) {
-            let binding = Binding { id, device: row.device, grade: row.source.grade() };
+            let (device, grade) = (row.device, row.source.grade());
+            let binding = Binding { id, device, part: device, grade };
             if let Some(address) = row.source.policy_host().or(row.source.admitted()) {
                 self.addresses.insert(address, binding);
                 self.admitted += usize::from(row.source.admitted().is_some());
@@ -220,7 +221,7 @@ impl Register {
         };
         self.bindings.insert(id, row);
         self.changed_bindings.insert(id);
-        Binding { id, device, grade: source.grade() }
+        Binding { id, device, part: device, grade: source.grade() }
     }
 
     pub(super) fn take_number(&mut self) -> u32 {
@@ -286,7 +287,11 @@ impl Register {
                     id,
                     name: row.name.clone(),
                     named: row.named,
+                    parts: vec![id],
                     addresses,
+                    hardware: Vec::new(),
+                    proposal: Proposal::default(),
+                    grade: None,
                     first_seen: row.first_seen,
                     last_seen: row.last_seen,
                 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::register::{BindingRow, Changes, DeviceRow, Source, Stored};
-use crate::model::{BindingId, DeviceId, Grade};
+use crate::model::{BindingId, DeviceId};
 
 /// Reads everything; `anew` says that a damaged predecessor was lost with its numbers.
 pub(super) fn load(connection: &mut Connection, anew: bool) -> rusqlite::Result<Stored> {
@@ -122,10 +122,7 @@ fn write_bindings(transaction: &Transaction<'_>, changes: &Changes) -> rusqlite:
             Source::Address(address) => ("address", address.to_string()),
             Source::Others => ("others", String::new()),
         };
-        let grade = match row.source.grade() {
-            Grade::Named => "named",
-            Grade::Address => "address",
-        };
+        let grade = row.source.grade().as_str();
         insert.execute(params![
             id.0,
             address,

@@ -18,12 +18,14 @@ impl House {
     fn new() -> House {
         let state = Arc::new(Database::memory(STATE_MIGRATIONS).expect("a database"));
         let clock = Clock::manual(NOW);
-        let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
+        let devices =
+            Devices::open(&Default::default(), state.clone(), clock.clone()).expect("devices");
         House { state, clock, devices }
     }
 
     fn restart(&mut self) {
-        self.devices = Devices::open(self.state.clone(), self.clock.clone()).expect("devices");
+        self.devices = Devices::open(&Default::default(), self.state.clone(), self.clock.clone())
+            .expect("devices");
     }
 
     fn configure(&self, named: &[(&str, &[&str])]) -> Vec<DeviceId> {
@@ -53,6 +55,7 @@ impl House {
 
 fn device(name: &str, addresses: &[&str]) -> NamedDevice {
     NamedDevice {
+        hardware: Vec::new(),
         name: DeviceName::parse(name).expect("a name"),
         addresses: addresses.iter().map(|text| text.parse().expect("a prefix")).collect(),
     }
@@ -280,7 +283,8 @@ fn after_the_loss_of_state_db_no_old_number_is_used_again() {
     std::fs::write(&path, "rubbish ".repeat(1_000)).expect("written");
     let state = Arc::new(Database::open(&path, STATE_MIGRATIONS).expect("a new one"));
     let clock = Clock::manual(NOW);
-    let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
+    let devices =
+        Devices::open(&Default::default(), state.clone(), clock.clone()).expect("devices");
     let tv = devices.configure(&[device("TV", &["10.0.0.1"])], clock.now())[0];
     assert!(tv.0 >= 1 << 31);
 }
@@ -310,7 +314,7 @@ proptest! {
                 let mut addresses: Vec<Prefix> = prefixes.into_iter().map(prefix).collect();
                 addresses.retain(|p| !named.iter().any(|d| d.addresses.contains(p)));
                 if named.iter().all(|d| d.name != name) {
-                    named.push(NamedDevice { name, addresses });
+                    named.push(NamedDevice { name, addresses, hardware: Vec::new() });
                 }
             }
             let ids = house.devices.configure(&named, house.clock.now());

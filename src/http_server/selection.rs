@@ -169,8 +169,7 @@ mod tests {
 
     fn device(id: u32, name: &str, named: bool, address: &str) -> Device {
         let addresses = address.parse().into_iter().collect();
-        let (first_seen, last_seen) = (0, 0);
-        Device { id: DeviceId(id), name: name.into(), named, addresses, first_seen, last_seen }
+        Device { id: DeviceId(id), name: name.into(), named, addresses, ..Device::default() }
     }
 
     fn household() -> Vec<Device> {

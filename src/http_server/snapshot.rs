@@ -148,6 +148,8 @@ mod tests {
         let mut device = DevicePart {
             name: DeviceName::parse("tablet").expect("a name"),
             addresses: Vec::new(),
+            hardware: Vec::new(),
+            kind: None,
             groups: Vec::new(),
             tags: Vec::new(),
             part: Part::default(),

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A device's stable number, the same for as long as `state.db` lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct DeviceId(pub u32);
 
@@ -18,10 +20,108 @@ pub struct BindingId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
+    /// The kernel saw its hardware address on our own link.
+    Hardware,
+    /// A DHCP server leased the address to its hardware address.
+    Lease,
+    /// A forwarder that config.toml names says so.
+    Forwarder,
     /// The policy names this address or its prefix.
     Named,
     /// The address alone.
     Address,
+}
+
+/// What kind of thing a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// A phone.
+    Phone,
+    /// A tablet.
+    Tablet,
+    /// A laptop.
+    Laptop,
+    /// A computer that stays where it is.
+    Computer,
+    /// A television, or a box or stick in one.
+    Tv,
+    /// A loudspeaker with or without an assistant.
+    Speaker,
+    /// A games console.
+    Console,
+    /// A printer or scanner.
+    Printer,
+    /// A camera or doorbell.
+    Camera,
+    /// A watch.
+    Watch,
+    /// A plug, lamp, heater, vacuum cleaner and the like.
+    Appliance,
+    /// A server or network storage.
+    Server,
+    /// A router, access point or switch.
+    Router,
+}
+
+impl Grade {
+    /// Every grade, best first.
+    pub const ALL: [Grade; 4] = [Grade::Hardware, Grade::Lease, Grade::Forwarder, Grade::Address];
+
+    /// Returns its word in files, databases and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Grade::Hardware => "hardware",
+            Grade::Lease => "lease",
+            Grade::Forwarder => "forwarder",
+            Grade::Named => "named",
+            Grade::Address => "address",
+        }
+    }
+}
+
+impl DeviceKind {
+    /// Every kind.
+    pub const ALL: [DeviceKind; 13] = [
+        DeviceKind::Phone,
+        DeviceKind::Tablet,
+        DeviceKind::Laptop,
+        DeviceKind::Computer,
+        DeviceKind::Tv,
+        DeviceKind::Speaker,
+        DeviceKind::Console,
+        DeviceKind::Printer,
+        DeviceKind::Camera,
+        DeviceKind::Watch,
+        DeviceKind::Appliance,
+        DeviceKind::Server,
+        DeviceKind::Router,
+    ];
+
+    /// Returns its word in files, databases and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DeviceKind::Phone => "phone",
+            DeviceKind::Tablet => "tablet",
+            DeviceKind::Laptop => "laptop",
+            DeviceKind::Computer => "computer",
+            DeviceKind::Tv => "tv",
+            DeviceKind::Speaker => "speaker",
+            DeviceKind::Console => "console",
+            DeviceKind::Printer => "printer",
+            DeviceKind::Camera => "camera",
+            DeviceKind::Watch => "watch",
+            DeviceKind::Appliance => "appliance",
+            DeviceKind::Server => "server",
+            DeviceKind::Router => "router",
+        }
+    }
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
 }
 
 /// What of a device's queries is kept.

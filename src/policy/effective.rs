@@ -218,6 +218,8 @@ mod tests {
         let tv = DevicePart {
             name: named("TV"),
             addresses: Vec::new(),
+            hardware: Vec::new(),
+            kind: None,
             groups: vec![groups[1].name.clone(), groups[0].name.clone()],
             tags: Vec::new(),
             part: part(Some(Level::Strict), &[]),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::levels::definition;
 use crate::lists::OwnList;
 use crate::model::{
-    Action, DeviceName, DomainName, GroupName, Level, ListName, LogDetail, Prefix, Scope,
+    Action, DeviceKind, DeviceName, DomainName, GroupName, HardwareAddress, Level, ListName,
+    LogDetail, Prefix, Scope,
 };
 use crate::rules::Rule;
 use crate::sinkhole::BlockingMode;
@@ -111,6 +112,10 @@ pub struct DevicePart {
     pub name: DeviceName,
     /// Its addresses and prefixes.
     pub addresses: Vec<Prefix>,
+    /// Its hardware addresses.
+    pub hardware: Vec<HardwareAddress>,
+    /// What it is, if the person said so.
+    pub kind: Option<DeviceKind>,
     /// Its groups, the first one strongest.
     pub groups: Vec<GroupName>,
     /// What `$ctag` knows it by.

@@ -282,7 +282,8 @@ mod tests {
     fn device(name: &str, groups: &[&str], part: Part) -> DevicePart {
         let groups = groups.iter().map(|g| GroupName::parse(g).expect("a group name")).collect();
         let name = DeviceName::parse(name).expect("a device name");
-        DevicePart { name, addresses: Vec::new(), groups, tags: Vec::new(), part }
+        let (addresses, hardware, kind, tags) = Default::default();
+        DevicePart { name, addresses, hardware, kind, groups, tags, part }
     }
 
     fn level(level: Level) -> Part {

@@ -94,6 +94,7 @@ pub(super) fn named_devices(standing: &Standing) -> Vec<NamedDevice> {
     let named = |device: &DevicePart| NamedDevice {
         name: device.name.clone(),
         addresses: device.addresses.clone(),
+        hardware: device.hardware.clone(),
     };
     standing.devices.iter().map(named).collect()
 }
@@ -142,8 +143,8 @@ fn with_unnamed<'s>(
             continue;
         };
         let (name, part) = (name.clone(), Part::default());
-        let (addresses, groups, tags) = Default::default();
-        let entry = DevicePart { name, addresses, groups, tags, part };
+        let (addresses, hardware, kind, groups, tags) = Default::default();
+        let entry = DevicePart { name, addresses, hardware, kind, groups, tags, part };
         standing.to_mut().devices.push(entry);
         ids.push(device.id);
     }

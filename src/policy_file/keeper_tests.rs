@@ -60,7 +60,7 @@ impl House {
         let state = Database::open(&self.folder.path().join("state.db"), STATE_MIGRATIONS)?;
         let state = Arc::new(state);
         let clock = self.clock.clone();
-        let devices = Devices::open(Arc::clone(&state), clock.clone())?;
+        let devices = Devices::open(&Default::default(), Arc::clone(&state), clock.clone())?;
         let folder: PathBuf = self.folder.path().into();
         let lists = Lists::open(&lists::Settings::default(), &folder, Arc::clone(&state), SEED)?;
         let (told, legends) = mpsc::channel();

@@ -27,6 +27,7 @@ mod own_syntax;
 mod plan;
 mod revisions;
 mod rules;
+mod settings;
 mod text;
 mod timed;
 mod tree;
@@ -37,6 +38,7 @@ pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
 pub use own_syntax::OwnText;
 pub use revisions::Revision;
+pub use settings::Settings;
 pub use text::read;
 pub use watch::Watching;
 

@@ -405,7 +405,7 @@ mod tests {
     fn seen(id: DeviceId, text: &str, addresses: &[&str]) -> Device {
         let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
         let named = text == "TV";
-        Device { id, name: text.into(), named, addresses, first_seen: 0, last_seen: 0 }
+        Device { id, name: text.into(), named, addresses, ..Device::default() }
     }
 
     fn planned_with(text: &str, timed: &Timed, change: &Change) -> Result<Plan, ChangeError> {

@@ -209,7 +209,8 @@ impl<'t> Checker<'t, '_> {
                 continue;
             };
             if self.once(&format!("device {device}"), name.span()) {
-                devices.push(DevicePart { name: device, addresses, groups, tags, part });
+                let (name, hardware, kind) = (device, Vec::new(), None);
+                devices.push(DevicePart { name, addresses, hardware, kind, groups, tags, part });
             }
         }
         devices

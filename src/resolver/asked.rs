@@ -278,7 +278,7 @@ impl<'q, 'f> Asked<'q, 'f> {
         Asked {
             query,
             arrival,
-            binding: Binding { id, device, grade: Grade::Address },
+            binding: Binding { id, device, part: device, grade: Grade::Address },
             in_force,
             policy: bound.policy,
             lists: ListMask::EMPTY,

@@ -101,7 +101,8 @@ fn start(folder: &std::path::Path, clock: &Clock) -> (PolicyFile, LivePolicy) {
     let state = Database::open(&folder.join("state.db"), STATE_MIGRATIONS).expect("state.db");
     let state = Arc::new(state);
     let seed = hash_seed(&state).expect("a seed");
-    let devices = Devices::open(state.clone(), clock.clone()).expect("devices");
+    let devices =
+        Devices::open(&Default::default(), state.clone(), clock.clone()).expect("devices");
     PolicyFile::start(policy_file::Parts {
         folder: folder.to_path_buf(),
         lists: Lists::open(&config.lists, folder, state.clone(), seed).expect("a loader"),

@@ -144,6 +144,8 @@ mod tests {
             devices: vec![DevicePart {
                 name: tablet.clone(),
                 addresses: Vec::new(),
+                hardware: Vec::new(),
+                kind: None,
                 groups: vec![kids.clone()],
                 tags: Vec::new(),
                 part: Part::default(),
