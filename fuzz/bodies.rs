@@ -130,23 +130,10 @@ fn age(ttl: u32, by: u32) -> u32 {
     if ttl > i32::MAX as u32 { 0 } else { ttl.saturating_sub(by) }
 }
 
-/// Formats by the octet in front that asks for them.
-const FORMATS: [Format; 9] = [
-    Format::Auto,
-    Format::Hosts,
-    Format::Domains,
-    Format::Wildcard,
-    Format::Adguard,
-    Format::Dnsmasq,
-    Format::Unbound,
-    Format::Rpz,
-    Format::Pihole,
-];
-
 /// A list of rules: in the format that its first octet asks for, else in those that need no mark.
 pub fn list(octets: &[u8]) {
     if let Some((&mark, text)) = octets.split_first()
-        && let Some(&format) = FORMATS.get(usize::from(mark))
+        && let Some(&(_, format)) = Format::WORDS.get(usize::from(mark))
     {
         return list_in(text, format);
     }

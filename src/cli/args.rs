@@ -323,7 +323,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub name: Option<String>,
     /// What it is about: tracking, encrypted-dns, other [default: tracking]
-    #[arg(long, value_parser = list_kind)]
+    #[arg(long)]
     pub kind: Option<ListKind>,
     /// Everything that it names is allowed
     #[arg(long)]
@@ -333,15 +333,6 @@ pub struct ListArgs {
     pub cover_subdomains: bool,
     #[command(flatten)]
     pub scope: ScopeArgs,
-}
-
-fn list_kind(text: &str) -> Result<ListKind, String> {
-    match text {
-        "tracking" => Ok(ListKind::Tracking),
-        "encrypted-dns" => Ok(ListKind::EncryptedDns),
-        "other" => Ok(ListKind::Other),
-        _ => Err("write tracking, encrypted-dns or other".into()),
-    }
 }
 
 /// What to do with own rules.

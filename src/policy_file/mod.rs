@@ -42,7 +42,7 @@ pub use settings::Settings;
 pub use text::read;
 pub use watch::Watching;
 
-use change::{company_word, kind_word, log_word};
+use change::{company_word, log_word};
 use checker::{Checker, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
