@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::levels::{LevelList, definition};
+use super::levels::definition;
 use super::{CompanySwitch, DevicePart, Part, Pause, Standing, Timed};
 use crate::model::{DeviceName, Level, ListName, LogDetail, Scope};
 
@@ -152,10 +152,7 @@ impl<'s> Layers<'s> {
 /// Returns the lists of a level: the program's definition and the differences of `policy.toml`.
 fn level_lists(standing: &Standing, level: Level) -> BTreeMap<ListName, ListSwitch> {
     let mut lists = BTreeMap::new();
-    let is_there = |list: &&LevelList| {
-        !list.subscribed || standing.lists.iter().any(|own| own.name.as_str() == list.name)
-    };
-    for list in definition(level).lists.iter().filter(is_there) {
+    for list in definition(level).lists.iter().filter(|list| standing.has(list)) {
         let name = ListName::parse(list.name).expect("the program's lists have list names");
         let source = Source::Level(level);
         let switch = ListSwitch { name: name.clone(), part: list.part, on: true, source };
