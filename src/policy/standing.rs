@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::levels::{LevelList, definition};
+use super::{Hours, Schedule};
 use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceKind, DeviceName, DomainName, GroupName, HardwareAddress, Level, ListName,
@@ -28,6 +29,10 @@ pub struct Standing {
     pub groups: Vec<GroupPart>,
     /// Devices.
     pub devices: Vec<DevicePart>,
+    /// The groups of devices that it does not name, the first one strongest.
+    pub unknown: Vec<GroupName>,
+    /// What counts at some hours, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// Own rules of the file; those with an end that API and CLI make are in [`Timed`].
     pub rules: Vec<OwnRule>,
     /// Own rules in AdGuard or Pi-hole syntax.
@@ -53,6 +58,8 @@ impl Default for Standing {
             levels: BTreeMap::new(),
             groups: Vec::new(),
             devices: Vec::new(),
+            unknown: Vec::new(),
+            schedules: Vec::new(),
             rules: Vec::new(),
             written: Vec::new(),
             asserts: None,
@@ -85,6 +92,8 @@ pub struct Part {
     pub companies: BTreeMap<String, CompanySwitch>,
     /// What is recorded.
     pub log: Option<LogDetail>,
+    /// Whether only names are answered that something allows.
+    pub only_listed: Option<bool>,
 }
 
 /// A company ban, on or lifted at this scope.
@@ -172,17 +181,28 @@ pub enum Syntax {
 pub struct Pause {
     /// Whom it binds.
     pub scope: Scope,
+    /// Its beginning in seconds since 1970: a clock set back behind it does not prolong it.
+    pub from: i64,
     /// Its end in seconds since 1970.
     pub until: i64,
 }
 
-/// What ends by itself; lives in `state.db`.
+/// What changes by itself as time goes on; pauses and rules live in `state.db`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timed {
     /// Pauses.
     pub pauses: Vec<Pause>,
     /// Own rules with an end.
     pub rules: Vec<OwnRule>,
+    /// How schedules stand.
+    pub hours: Hours,
+}
+
+impl Pause {
+    /// Returns whether it lifts blocking at `now`, seconds since 1970.
+    pub fn is_on(&self, now: i64) -> bool {
+        self.from <= now && now < self.until
+    }
 }
 
 impl Standing {
@@ -212,7 +232,9 @@ impl Standing {
     fn uses(&self, list: &ListName) -> bool {
         let groups = self.groups.iter().map(|group| &group.part);
         let devices = self.devices.iter().map(|device| &device.part);
-        let mut parts = std::iter::once(&self.everyone).chain(groups).chain(devices);
+        let schedules = self.schedules.iter().map(|schedule| &schedule.part);
+        let all = std::iter::once(&self.everyone).chain(groups).chain(devices);
+        let mut parts = all.chain(schedules);
         let in_level = |level: Level| {
             let difference = self.levels.get(&level);
             let added = difference.is_some_and(|difference| difference.add.contains(list));
