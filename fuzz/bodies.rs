@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::Deserialize;
 
 use deadpixel::diagnostic::Reader;
+use deadpixel::dns_server::{Opening, read_opening};
 use deadpixel::rules::parse::{Format, Summary, parse};
 use deadpixel::wire::{
     ExtendedError, HEADER_OCTETS, Header, Message, OUR_PAYLOAD, Query, Question, Reply,
@@ -29,6 +30,7 @@ pub fn query(packet: &[u8]) {
         }
         Ok(query) => {
             assert_eq!(response, Some(false), "a response is never answered");
+            check_claims(&query);
             let code = query.refusal().unwrap_or(ResponseCode::REFUSED);
             let limit = query.udp_limit(OUR_PAYLOAD);
             Reply::start(&mut out, &query, code).finish(limit, None);
@@ -36,6 +38,31 @@ pub fn query(packet: &[u8]) {
             answer(&query, limit, &mut out);
         }
     }
+}
+
+/// What is claimed is of one device, and only where there are options.
+fn check_claims(query: &Query<'_>) {
+    let Some(claims) = query.claims() else { return };
+    assert!(query.edns().is_some() && (claims.hardware.is_some() || claims.address.is_some()));
+    assert!(claims.hardware.is_none_or(|hardware| hardware.is_one_device()));
+    assert!(claims.address.is_none_or(|address| address.to_canonical() == address));
+}
+
+/// The first octets of a connection: a header tells its length, and nothing behind it matters.
+pub fn proxy_header(octets: &[u8]) {
+    let opening = read_opening(octets);
+    let Opening::Header(header, length) = opening else {
+        // What is no header with these octets is none with more.
+        if matches!(opening, Opening::None | Opening::Malformed) {
+            assert_eq!(read_opening(&[octets, b"\r\n"].concat()), opening);
+        }
+        return;
+    };
+    assert!(length <= 16 + 2_048 && length <= octets.len());
+    assert!(header.client.is_none_or(|address| address.to_canonical() == address));
+    let (whole, part) = (&octets[..length], &octets[..length - 1]);
+    assert_eq!(read_opening(whole), opening);
+    assert_eq!(read_opening(part), Opening::Unfinished);
 }
 
 fn check_error(packet: &[u8], reply: &[u8], code: ResponseCode) {
@@ -175,8 +202,10 @@ pub fn config_text(octets: &[u8]) {
         let dns: deadpixel::dns_server::Settings = reader.section(&root, "dns");
         let _: deadpixel::upstream::Settings = reader.section(&root, "upstream");
         let _: Vec<(_, Named)> = reader.array(&root, "device");
-        reader.refuse_unknown(&root, &["dns", "upstream", "device"]);
+        reader.refuse_unknown(&root, &["dns", "upstream", "devices", "device"]);
         let _ = dns.check();
+        let devices: deadpixel::devices::Settings = reader.section(&root, "devices");
+        let _ = devices.check();
     }
     let Err(problems) = reader.finish() else {
         return;

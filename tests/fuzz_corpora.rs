@@ -26,6 +26,11 @@ fn packets_of_clients() {
 }
 
 #[test]
+fn openings_of_connections() {
+    replay("proxy_header", bodies::proxy_header);
+}
+
+#[test]
 fn replies_of_upstreams() {
     replay("upstream_reply", bodies::upstream_reply);
 }

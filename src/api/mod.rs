@@ -14,11 +14,11 @@ pub use error::{ProblemDocument, ProblemKind};
 pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
 pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
-    DeviceDetails, DeviceView, Expected, FailedAssert, Gap, Health, LevelList, LevelView, LineView,
-    ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage,
-    LogState, Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax,
-    RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome, UpstreamView,
-    VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
+    DeviceDetails, DeviceView, Expected, FailedAssert, Gap, Health, IgnoredClaim, LevelList,
+    LevelView, LineView, ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth,
+    LogEntry, LogPage, LogState, Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded,
+    RuleSyntax, RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome,
+    UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -3,10 +3,12 @@
 //! [`Resolver::begin`] and [`Resolver::finish`] have the order of the steps, each in one function.
 //! Of the steps themselves: `asked` is a query bound to a policy and decided on by its name,
 //! `inspect` what an answer leads to, `replies` what goes out, `rewrite` what goes out where a rule
-//! has the answer, `judged` what goes to the log.
+//! has the answer, `judged` what goes to the log. Doors call `claims` in front of them: who a
+//! forwarder asks for.
 
 mod asked;
 mod begin;
+mod claims;
 mod finish;
 mod inspect;
 mod judged;
@@ -30,6 +32,7 @@ use inspect::{Element, Inspection, Lead, Ruling};
 use judged::{Alias, Ending};
 
 pub use asked::{is_canary, is_ours};
+pub use claims::Behalf;
 pub use judged::Judged;
 pub use settings::Settings;
 
@@ -45,7 +48,7 @@ pub enum Transport {
 /// Where and when a query came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// The address that asked.
+    /// The address that asked, or for which a forwarder did.
     pub client: IpAddr,
     /// The address it asked.
     pub local: IpAddr,
@@ -53,6 +56,8 @@ pub struct Arrival {
     pub transport: Transport,
     /// When.
     pub now: Moment,
+    /// Who says for whom.
+    pub behalf: Behalf,
 }
 
 /// What `begin` made of a query.

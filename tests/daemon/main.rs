@@ -3,6 +3,7 @@
 mod aliases;
 mod blocking;
 mod cache;
+mod claims;
 mod commands;
 mod encrypted;
 mod faults;

@@ -17,7 +17,7 @@ pub use policy::{
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
     VersionView,
 };
-pub use status::{Counts, Health, LogState, Status, UpstreamView};
+pub use status::{Counts, Health, IgnoredClaim, LogState, Status, UpstreamView};
 pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
 pub use tallies::{CompanyBrief, QueryTally, Tally};
 pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, OwnMatch, Why, WhyAlias};

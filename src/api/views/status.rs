@@ -1,5 +1,7 @@
 //! One screen of how the daemon fares.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -124,4 +126,19 @@ pub struct Counts {
     pub connections: u64,
     /// Of the replies, those that the kernel or the client did not take.
     pub unsent: u64,
+    /// Queries put under the device that a forwarder named.
+    pub claims_taken: u64,
+    /// Queries and connections that claimed to be another's without being a forwarder's.
+    pub claims_ignored: u64,
+    /// The last of those.
+    pub last_ignored_claim: Option<IgnoredClaim>,
+}
+
+/// A claim that did not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IgnoredClaim {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub client: IpAddr,
 }

@@ -9,7 +9,7 @@ use super::{
     percent, plural, sentence, short, wrap,
 };
 use crate::api::{
-    Health, ListBrief, ListState, ListUpdateView, PauseView, Status, UpstreamView, paths,
+    Counts, Health, ListBrief, ListState, ListUpdateView, PauseView, Status, UpstreamView, paths,
 };
 
 /// Calls the daemon and prints.
@@ -40,6 +40,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("cache", cache(status)),
         ("log", log(status)),
         ("since start", doors(status)),
+        ("forwarders", claims(&status.counts, screen)),
     ];
     let mut text = format!("{}: {}\n", screen.paint(style, word), escape(&status.summary));
     for notice in &status.notices {
@@ -156,6 +157,22 @@ fn doors(status: &Status) -> String {
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
     parts.join(", ")
+}
+
+/// Tells of claims by others about who asks, those that nobody heeds too.
+fn claims(counts: &Counts, screen: &Screen) -> String {
+    let mut parts = Vec::new();
+    if counts.claims_taken > 0 {
+        let queries = plural(counts.claims_taken, "query");
+        parts.push(format!("{queries} of devices that they named"));
+    }
+    if counts.claims_ignored > 0 {
+        let last = counts.last_ignored_claim.map_or(String::new(), |last| {
+            format!(", the last from {} at {}", last.client, screen.clock(last.at))
+        });
+        parts.push(format!("{} of others ignored{last}", plural(counts.claims_ignored, "claim")));
+    }
+    parts.join("; ")
 }
 
 fn upstream(view: &UpstreamView) -> String {
