@@ -15,11 +15,13 @@ use crate::storage::{Database, StorageError};
 mod asserts;
 mod change;
 mod checker;
+mod diff;
 mod disk;
 mod edit;
 mod edition;
 mod entries;
 mod form;
+mod history;
 mod keeper;
 mod list_entries;
 mod list_plan;
@@ -36,6 +38,8 @@ mod watch;
 pub use asserts::{AssertGround, AssertedDevice, Asserts};
 pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
+pub use diff::TextDiff;
+pub use history::{Comparison, PastChange, Undone};
 pub use own_syntax::OwnText;
 pub use revisions::Revision;
 pub use settings::Settings;
@@ -44,6 +48,7 @@ pub use watch::Watching;
 
 use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
+use diff::diff;
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
 use edition::{
@@ -54,11 +59,12 @@ use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
 };
+use history::{Undo, compare, find_revision, renamed_back};
 use keeper::Keeper;
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;
-use timed::{TimedStep, TimedStore};
+use timed::{TimedChange, TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};
 
 /// What a reload did.
@@ -230,6 +236,34 @@ impl PolicyFile {
     /// Returns the text of a revision that is kept.
     pub fn revision_text(&self, hash: &str) -> Result<Option<String>, StorageError> {
         self.0.revisions().text(hash)
+    }
+
+    /// Returns the latest changes, the latest first, those of pauses and rules with an end too.
+    pub fn history(&self, most: usize) -> Result<Vec<PastChange>, StorageError> {
+        self.0.history(most)
+    }
+
+    /// Compares two revisions; left out: the one in force, and the one before it.
+    pub fn compare(
+        &self,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Comparison, ChangeError> {
+        compare(self.0.revisions(), &self.revision(), (from, to))
+    }
+
+    /// Compares the policy in force, or a revision, with a text.
+    pub fn compare_text(&self, from: Option<&str>, text: &str) -> Result<Comparison, ChangeError> {
+        let all = self.revisions().map_err(|error| ChangeError::Storage(error.to_string()))?;
+        let from = find_revision(&all, from.unwrap_or(&self.revision()))?.clone();
+        let old = self.revision_text(&from.hash);
+        let old = old.map_err(|error| ChangeError::Storage(error.to_string()))?;
+        Ok(Comparison { from, to: None, diff: diff(&old.unwrap_or_default(), text) })
+    }
+
+    /// Puts an earlier text back in force: that of a revision, or the one before the last change.
+    pub fn undo(&self, revision: Option<&str>, actor: &str) -> Result<Undone, ChangeError> {
+        self.0.undo(revision, actor)
     }
 
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.
