@@ -253,17 +253,15 @@ mod tests {
     #[test]
     fn what_comes_to_an_empty_text_or_without_a_last_line_end_is_told() {
         assert_eq!(text("", "a\n"), "@@ -0,0 +1 @@\n+a\n");
-        assert_eq!(
-            text("a", "b\n"),
-            "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n",
-        );
+        assert_eq!(text("a", "b\n"), "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n",);
     }
 
     #[test]
     fn texts_far_apart_differ_as_a_whole() {
         let old: String = (0..3_000).map(|n| format!("old {n}\n")).collect();
         let new: String = (0..3_000).map(|n| format!("new {n}\n")).collect();
-        let TextDiff { added, removed, .. } = diff(&format!("x\n{old}y\n"), &format!("x\n{new}y\n"));
+        let TextDiff { added, removed, .. } =
+            diff(&format!("x\n{old}y\n"), &format!("x\n{new}y\n"));
         assert_eq!((added, removed), (3_000, 3_000));
     }
 

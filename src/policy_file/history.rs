@@ -118,11 +118,20 @@ pub(super) fn compare(
     Ok(Comparison { from: from.clone(), to: Some(to.clone()), diff: diff(&old, &new) })
 }
 
-/// Finds the one revision whose hash begins so.
-pub(super) fn find_revision<'r>(
-    all: &'r [Revision],
+/// Compares the revision in force with a text.
+pub(super) fn compare_text(
+    revisions: &Revisions,
+    current: &str,
     text: &str,
-) -> Result<&'r Revision, ChangeError> {
+) -> Result<Comparison, ChangeError> {
+    let all = revisions.list().map_err(storage)?;
+    let from = find_revision(&all, current)?.clone();
+    let old = text_of(revisions, &from.hash)?;
+    Ok(Comparison { from, to: None, diff: diff(&old, text) })
+}
+
+/// Finds the one revision whose hash begins so.
+fn find_revision<'r>(all: &'r [Revision], text: &str) -> Result<&'r Revision, ChangeError> {
     let wanted = text.trim().to_ascii_lowercase();
     if wanted.len() < FEWEST || !wanted.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         return Err(ChangeError::Invalid(format!(
@@ -159,9 +168,8 @@ pub(super) fn renamed_back(from: &Standing, to: &Standing) -> Vec<TimedStep> {
     let gone = from.devices.iter().filter(|device| !is_named(to, device));
     let renamed = gone.filter_map(|device| {
         let came = to.devices.iter().filter(|it| !is_named(from, it));
-        let mut same = came.filter(|it| {
-            it.addresses == device.addresses && it.hardware == device.hardware
-        });
+        let mut same =
+            came.filter(|it| it.addresses == device.addresses && it.hardware == device.hardware);
         let same = same.next()?;
         Some(TimedStep::Rename(device.name.clone(), same.name.clone()))
     });

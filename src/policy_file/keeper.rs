@@ -238,7 +238,7 @@ impl Keeper {
     }
 
     /// Holds a draft to the asserts that it names, without pauses and rules with an end.
-    fn hold_to_asserts(&self, draft: &Draft) -> Result<(), Problems> {
+    pub(super) fn hold_to_asserts(&self, draft: &Draft) -> Result<(), Problems> {
         let Some(file) = &draft.standing.asserts else { return Ok(()) };
         let shown = file.display().to_string();
         let read = below(&self.parts.folder, file)

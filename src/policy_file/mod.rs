@@ -27,6 +27,7 @@ mod list_entries;
 mod list_plan;
 mod own_syntax;
 mod plan;
+mod preview;
 mod revisions;
 mod rules;
 mod settings;
@@ -41,6 +42,7 @@ pub use checker::Known;
 pub use diff::TextDiff;
 pub use history::{Comparison, PastChange, Undone};
 pub use own_syntax::OwnText;
+pub use preview::{Preview, hardware_of};
 pub use revisions::Revision;
 pub use settings::Settings;
 pub use text::read;
@@ -59,7 +61,7 @@ use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
 };
-use history::{Undo, compare, find_revision, renamed_back};
+use history::{Undo, compare, compare_text, renamed_back};
 use keeper::Keeper;
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
@@ -244,21 +246,13 @@ impl PolicyFile {
     }
 
     /// Compares two revisions; left out: the one in force, and the one before it.
-    pub fn compare(
-        &self,
-        from: Option<&str>,
-        to: Option<&str>,
-    ) -> Result<Comparison, ChangeError> {
+    pub fn compare(&self, from: Option<&str>, to: Option<&str>) -> Result<Comparison, ChangeError> {
         compare(self.0.revisions(), &self.revision(), (from, to))
     }
 
-    /// Compares the policy in force, or a revision, with a text.
-    pub fn compare_text(&self, from: Option<&str>, text: &str) -> Result<Comparison, ChangeError> {
-        let all = self.revisions().map_err(|error| ChangeError::Storage(error.to_string()))?;
-        let from = find_revision(&all, from.unwrap_or(&self.revision()))?.clone();
-        let old = self.revision_text(&from.hash);
-        let old = old.map_err(|error| ChangeError::Storage(error.to_string()))?;
-        Ok(Comparison { from, to: None, diff: diff(&old.unwrap_or_default(), text) })
+    /// Compares the policy in force with a text.
+    pub fn compare_text(&self, text: &str) -> Result<Comparison, ChangeError> {
+        compare_text(self.0.revisions(), &self.revision(), text)
     }
 
     /// Puts an earlier text back in force: that of a revision, or the one before the last change.
