@@ -148,6 +148,14 @@ pub struct UpdateRequest {
     pub lists: Vec<String>,
 }
 
+/// Puts an earlier revision of the policy back in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UndoRequest {
+    /// The beginning of its hash; none: the one before the last change.
+    pub revision: Option<String>,
+}
+
 /// A text to be checked as policy.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

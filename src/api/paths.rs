@@ -44,6 +44,14 @@ pub const RESUME: &str = "/api/v1/resume";
 pub const RELOAD: &str = "/api/v1/reload";
 /// `POST`: holds the policy in force to asserts.
 pub const POLICY_TEST: &str = "/api/v1/policy/test";
+/// `GET`: who changed what, when.
+pub const POLICY_HISTORY: &str = "/api/v1/policy/history";
+/// `GET`: what differs between two revisions. `POST`: between the policy in force and a text.
+pub const POLICY_DIFF: &str = "/api/v1/policy/diff";
+/// `POST`: puts an earlier revision back in force.
+pub const POLICY_UNDO: &str = "/api/v1/policy/undo";
+/// `POST`: what would change if a text were policy.toml.
+pub const POLICY_PLAN: &str = "/api/v1/policy/plan";
 /// `POST`: checks a text as policy.toml.
 pub const POLICY_CHECK: &str = "/api/v1/policy/check";
 

@@ -56,3 +56,21 @@ pub struct ForgetParams {
     /// Whether its past is erased too.
     pub history: bool,
 }
+
+/// Parameters of [`super::paths::POLICY_HISTORY`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistoryParams {
+    /// At most so many of the latest changes.
+    pub limit: Option<usize>,
+}
+
+/// Parameters of [`super::paths::POLICY_DIFF`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiffParams {
+    /// The older revision, or the beginning of its hash; left out: the one before that in force.
+    pub from: Option<String>,
+    /// The newer one; left out: the one in force.
+    pub to: Option<String>,
+}

@@ -374,6 +374,34 @@ pub enum PolicyCommand {
         /// The file [default: policy.toml in the data folder]
         file: Option<PathBuf>,
     },
+    /// Who changed what, when
+    History {
+        /// How many of the latest
+        #[arg(short = 'n', long, default_value = "20", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        number: u32,
+    },
+    /// What a change changed: the last one, all since a revision, or what a file has otherwise
+    Diff {
+        /// A revision as `policy history` shows them, or a file
+        #[arg(value_name = "REVISION|FILE")]
+        from: Option<String>,
+        /// A later revision [default: the one in force]
+        #[arg(value_name = "REVISION")]
+        to: Option<String>,
+    },
+    /// Takes the last change back, or goes back to a revision
+    Undo {
+        /// The revision whose text is put in force again
+        revision: Option<String>,
+    },
+    /// What would change for what devices asked in the last 7 days; puts nothing in force
+    Plan {
+        /// The file that would be policy.toml
+        file: PathBuf,
+        /// Every row, where a terminal would show the first 30
+        #[arg(long)]
+        all: bool,
+    },
     /// Holds the policy in force to asserts of device, name, type and verdict
     Test {
         /// The file of `[[assert]]` tables

@@ -28,8 +28,15 @@ pub fn change_problem(error: ChangeError) -> ProblemDocument {
         ChangeError::Invalid(_) => ProblemKind::InvalidInput,
         ChangeError::ReadOnly(_) => ProblemKind::ManagedElsewhere,
         ChangeError::Broken(_) => ProblemKind::BrokenFile,
-        ChangeError::Conflict => ProblemKind::Conflict,
+        ChangeError::Changed | ChangeError::Conflict => ProblemKind::Conflict,
         ChangeError::Storage(_) => ProblemKind::Internal,
     };
-    ProblemDocument::new(kind, error.to_string())
+    let problem = ProblemDocument::new(kind, error.to_string());
+    match error {
+        ChangeError::Changed => problem.hint(
+            "`deadpixel policy diff policy.toml` in the data folder shows what it says; \
+             `deadpixel reload` puts that in force",
+        ),
+        _ => problem,
+    }
 }

@@ -140,6 +140,35 @@ impl Lists {
         Ok(Loaded { ruleset: Arc::new(ruleset), catalogue, reports, notices })
     }
 
+    /// Compiles lists as they lie here now, in memory, and keeps nothing of it.
+    ///
+    /// Returns the lists of which nothing is here, too.
+    pub fn foresee(
+        &self,
+        catalogue: &Catalogue,
+        own: &[OwnList],
+    ) -> Result<(Ruleset, Vec<ListName>), String> {
+        let guard = self.guard(catalogue);
+        let mut loading = Loading::new(&guard, self.seed);
+        for list in shipped::rules(catalogue) {
+            loading.add_shipped(list).map_err(|error| error.to_string())?;
+        }
+        let mut missing = Vec::new();
+        for list in own {
+            let stored = || self.store.octets(&list.name).map(|(octets, _)| octets);
+            let content = match &list.source {
+                Source::File(file) => self.files.read(file).or_else(|_| stored()),
+                _ => stored(),
+            };
+            if content.is_err() {
+                missing.push(list.name.clone());
+            }
+            let added = loading.add_own(list, content.ok().as_deref());
+            added.map_err(|error| error.to_string())?;
+        }
+        Ok((loading.finish().0, missing))
+    }
+
     /// Offers a list's file to the store; returns why the latest content of a list is not in force.
     fn arrive(&self, list: &OwnList, now: i64) -> Option<String> {
         let Source::File(file) = &list.source else {

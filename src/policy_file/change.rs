@@ -104,12 +104,29 @@ pub enum ChangeError {
     /// policy.toml has changed since and does not check: mend it first.
     #[error("policy.toml does not check, so nothing was changed:\n{0}")]
     Broken(Problems),
+    /// The file is another one than that in force, which an undo would lose.
+    #[error(
+        "policy.toml was changed in the meantime, and what it says now is not in force; nothing \
+         was taken back, since that would lose it"
+    )]
+    Changed,
     /// The file changed between reading and writing.
     #[error("policy.toml was changed by somebody else at the same moment; try again")]
     Conflict,
     /// The disk or database failed.
     #[error("{0}")]
     Storage(String),
+}
+
+impl Change {
+    /// Returns the end of what it begins, seconds since 1970.
+    pub fn until(&self) -> Option<i64> {
+        match self {
+            Change::AddRule { until, .. } => *until,
+            Change::Pause(_, until) => Some(*until),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Change {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::{
-    AssertGround, AssertedDevice, Asserts, Change, ChangeError, Disk, Draft, Ground, Parts, People,
-    Reloaded, Revision, Revisions, StartError, TimedStore, WriteError, assemble, at_header, below,
-    list_notices, load, named_devices, plan, read, revision_of, with_fresh_lists, zones,
+    AssertGround, AssertedDevice, Asserts, Change, ChangeError, Disk, Draft, Ground, Parts,
+    PastChange, People, Reloaded, Revision, Revisions, StartError, TimedChange, TimedStore, Undo,
+    Undone, WriteError, assemble, at_header, below, list_notices, load, named_devices, plan, read,
+    renamed_back, revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;
@@ -133,6 +134,30 @@ impl Keeper {
         self.put(draft, &occasion).map_err(|error| error.to_string())
     }
 
+    /// Puts an earlier text back: that of a revision, or the one before the last change.
+    pub fn undo(&self, revision: Option<&str>, actor: &str) -> Result<Undone, ChangeError> {
+        let _turn = self.take_turn();
+        let current = self.current();
+        // To follow an edit first, as other changes do, would take that edit back.
+        let on_disk = self.disk.read().map_err(ChangeError::Broken)?;
+        if on_disk.is_some_and(|text| text != current.draft.text) {
+            return Err(ChangeError::Changed);
+        }
+        let undo = Undo::find(&self.revisions, &current.revision, revision)?;
+        let draft = self.write(&current, undo.text)?;
+        let steps = renamed_back(&current.draft.standing, &draft.standing);
+        let now = self.parts.clock.now().unix_seconds();
+        let kept = match steps.as_slice() {
+            [] => Ok(()),
+            steps => self.timed.apply(steps, now, actor),
+        };
+        let fresh_lists = !Arc::ptr_eq(&draft.loaded, &current.draft.loaded);
+        self.put(draft, &Occasion { actor, reason: &undo.reason, fresh_lists })
+            .and(kept)
+            .map_err(|error| ChangeError::Storage(error.to_string()))?;
+        Ok(undo.done)
+    }
+
     pub fn apply(&self, change: &Change, actor: &str) -> Result<(), ChangeError> {
         let _turn = self.take_turn();
         // A change by hand that the watch has not told of yet comes first, as its own edition.
@@ -166,10 +191,32 @@ impl Keeper {
             steps => self.timed.apply(steps, now, actor),
         };
         let reason = change.to_string();
+        // What changes policy.toml is in the history by its revision.
+        let kept = kept.and_then(|()| match draft.text == current.draft.text {
+            true => self.note(change, &reason, actor),
+            false => Ok(()),
+        });
         let fresh_lists = !Arc::ptr_eq(&draft.loaded, &current.draft.loaded);
         self.put(draft, &Occasion { actor, reason: &reason, fresh_lists })
             .and(kept)
             .map_err(|error| ChangeError::Storage(error.to_string()))
+    }
+
+    fn note(&self, change: &Change, what: &str, actor: &str) -> Result<(), StorageError> {
+        let at = self.parts.clock.now().wall;
+        let (actor, what, until) = (actor.into(), what.into(), change.until());
+        self.timed.note(&TimedChange { at, actor, what, until })
+    }
+
+    /// Returns the latest changes, the latest first: revisions, and what has an end.
+    pub fn history(&self, most: usize) -> Result<Vec<PastChange>, StorageError> {
+        let revisions = self.revisions.list()?.into_iter().take(most).map(PastChange::from);
+        let timed = self.timed.changes(most)?.into_iter().map(PastChange::from);
+        let mut changes: Vec<PastChange> = revisions.chain(timed).collect();
+        // Stable, so that changes of one moment stay in their order.
+        changes.sort_by_key(|change| std::cmp::Reverse(change.at));
+        changes.truncate(most);
+        Ok(changes)
     }
 
     /// Holds the policy in force to asserts.
@@ -191,7 +238,7 @@ impl Keeper {
     }
 
     /// Holds a draft to the asserts that it names, without pauses and rules with an end.
-    fn hold_to_asserts(&self, draft: &Draft) -> Result<(), Problems> {
+    pub(super) fn hold_to_asserts(&self, draft: &Draft) -> Result<(), Problems> {
         let Some(file) = &draft.standing.asserts else { return Ok(()) };
         let shown = file.display().to_string();
         let read = below(&self.parts.folder, file)
@@ -264,36 +311,36 @@ impl Keeper {
         actor: &str,
     ) -> Result<(), Problems> {
         let file = self.disk.name();
-        let old = &current.draft;
-        let fresh_lists = everything || read(&file, &text, &old.known)?.lists != old.standing.lists;
-        let draft = if fresh_lists {
-            load(&self.parts, &file, &text)?
-        } else {
-            let standing = read(&file, &text, &old.known)?;
-            let mut draft = Draft { text, standing: Arc::new(standing), ..old.clone() };
-            if draft.standing.local != old.standing.local {
-                let built = zones(&self.parts.folder, &draft.standing.local);
-                let placed = |error| at_header(&file, &draft.text, "[[zone]]", error);
-                draft.zones = Arc::new(built.map_err(placed)?);
-            }
-            draft
+        let draft = match everything {
+            true => load(&self.parts, &file, &text)?,
+            false => self.redraft(&current.draft, &file, text)?,
         };
+        let fresh_lists = !Arc::ptr_eq(&draft.loaded, &current.draft.loaded);
         self.hold_to_asserts(&draft)?;
         let reason = if everything { "reload" } else { "file edited" };
         self.put(draft, &Occasion { actor, reason, fresh_lists })
             .map_err(|error| at_header(&file, "", "", error.to_string()))
     }
 
+    /// Reads a text; lists and zones are loaded only where it has others than the draft before.
+    pub(super) fn redraft(&self, old: &Draft, file: &str, text: String) -> Result<Draft, Problems> {
+        let standing = read(file, &text, &old.known)?;
+        if standing.lists != old.standing.lists {
+            return load(&self.parts, file, &text);
+        }
+        let mut draft = Draft { text, standing: Arc::new(standing), ..old.clone() };
+        if draft.standing.local != old.standing.local {
+            let built = zones(&self.parts.folder, &draft.standing.local);
+            let placed = |error| at_header(file, &draft.text, "[[zone]]", error);
+            draft.zones = Arc::new(built.map_err(placed)?);
+        }
+        Ok(draft)
+    }
+
     /// Writes a text that a change has made of the one in force.
     fn write(&self, current: &Current, text: String) -> Result<Draft, ChangeError> {
-        let file = self.disk.name();
         let invalid = |problems: Problems| ChangeError::Invalid(problems.to_string());
-        let standing = read(&file, &text, &current.draft.known).map_err(invalid)?;
-        let draft = if standing.lists == current.draft.standing.lists {
-            Draft { text, standing: Arc::new(standing), ..current.draft.clone() }
-        } else {
-            load(&self.parts, &file, &text).map_err(invalid)?
-        };
+        let draft = self.redraft(&current.draft, &self.disk.name(), text).map_err(invalid)?;
         self.hold_to_asserts(&draft).map_err(invalid)?;
         let there = self.disk.read().map_err(ChangeError::Broken)?;
         let based_on = there.is_some().then_some(current.revision.as_str());

@@ -15,16 +15,19 @@ use crate::storage::{Database, StorageError};
 mod asserts;
 mod change;
 mod checker;
+mod diff;
 mod disk;
 mod edit;
 mod edition;
 mod entries;
 mod form;
+mod history;
 mod keeper;
 mod list_entries;
 mod list_plan;
 mod own_syntax;
 mod plan;
+mod preview;
 mod revisions;
 mod rules;
 mod settings;
@@ -36,7 +39,10 @@ mod watch;
 pub use asserts::{AssertGround, AssertedDevice, Asserts};
 pub use change::{Change, ChangeError, NewList};
 pub use checker::Known;
+pub use diff::TextDiff;
+pub use history::{Comparison, PastChange, Undone};
 pub use own_syntax::OwnText;
+pub use preview::{Preview, hardware_of};
 pub use revisions::Revision;
 pub use settings::Settings;
 pub use text::read;
@@ -44,6 +50,7 @@ pub use watch::Watching;
 
 use change::{company_word, log_word};
 use checker::{Checker, names_of};
+use diff::diff;
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
 use edition::{
@@ -55,10 +62,11 @@ use form::{
     RuleForm, Text, ZoneForm,
 };
 use keeper::{Current, Keeper};
+use history::{Undo, compare, compare_text, renamed_back};
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;
-use timed::{TimedStep, TimedStore};
+use timed::{TimedChange, TimedStep, TimedStore};
 use tree::{Held, entries, entry_mut, scope, scope_mut};
 
 /// What a reload did.
@@ -236,6 +244,26 @@ impl PolicyFile {
     /// Returns the text of a revision that is kept.
     pub fn revision_text(&self, hash: &str) -> Result<Option<String>, StorageError> {
         self.0.revisions().text(hash)
+    }
+
+    /// Returns the latest changes, the latest first, those of pauses and rules with an end too.
+    pub fn history(&self, most: usize) -> Result<Vec<PastChange>, StorageError> {
+        self.0.history(most)
+    }
+
+    /// Compares two revisions; left out: the one in force, and the one before it.
+    pub fn compare(&self, from: Option<&str>, to: Option<&str>) -> Result<Comparison, ChangeError> {
+        compare(self.0.revisions(), &self.revision(), (from, to))
+    }
+
+    /// Compares the policy in force with a text.
+    pub fn compare_text(&self, text: &str) -> Result<Comparison, ChangeError> {
+        compare_text(self.0.revisions(), &self.revision(), text)
+    }
+
+    /// Puts an earlier text back in force: that of a revision, or the one before the last change.
+    pub fn undo(&self, revision: Option<&str>, actor: &str) -> Result<Undone, ChangeError> {
+        self.0.undo(revision, actor)
     }
 
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.

@@ -8,6 +8,25 @@ use crate::model::{Action, DeviceName, DomainName, GroupName, Scope};
 use crate::policy::{OwnRule, Pause, Timed, action_word, scope_words};
 use crate::storage::{Database, StorageError};
 
+/// How long it is kept what was changed: 400 days, in microseconds.
+const LONGEST_KEPT: i64 = 400 * 86_400 * 1_000_000;
+
+/// Changes of which it is kept who made them and when.
+const MOST_CHANGES: i64 = 10_000;
+
+/// A change of what ends by itself: who made it, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedChange {
+    /// When, microseconds since 1970.
+    pub at: i64,
+    /// Who made it: `cli root`, `api`.
+    pub actor: String,
+    /// What it was: `pause for TV`.
+    pub what: String,
+    /// The end of what it began, seconds since 1970.
+    pub until: Option<i64>,
+}
+
 /// One step of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimedStep {
@@ -62,6 +81,33 @@ impl TimedStore {
         })
     }
 
+    /// Returns the latest changes, the latest first.
+    pub fn changes(&self, most: usize) -> Result<Vec<TimedChange>, StorageError> {
+        self.state.with(|connection| {
+            let mut query = connection.prepare(
+                "SELECT at, actor, what, until FROM timed_change ORDER BY rowid DESC LIMIT ?",
+            )?;
+            let rows = query.query_map([most.min(i32::MAX as usize) as i64], |row| {
+                Ok(TimedChange {
+                    at: row.get(0)?,
+                    actor: row.get(1)?,
+                    what: row.get(2)?,
+                    until: row.get(3)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Keeps who changed what; not for what is in the history as a revision of policy.toml.
+    pub fn note(&self, change: &TimedChange) -> Result<(), StorageError> {
+        self.state.with(|connection| {
+            let transaction = connection.transaction()?;
+            note(&transaction, change)?;
+            transaction.commit()
+        })
+    }
+
     /// Makes steps, all or none, and removes what has ended.
     pub fn apply(&self, steps: &[TimedStep], now: i64, actor: &str) -> Result<(), StorageError> {
         self.state.with(|connection| {
@@ -74,6 +120,21 @@ impl TimedStore {
             transaction.commit()
         })
     }
+}
+
+fn note(transaction: &Transaction<'_>, change: &TimedChange) -> rusqlite::Result<()> {
+    let TimedChange { at, actor, what, until } = change;
+    execute(
+        transaction,
+        "INSERT INTO timed_change (at, actor, what, until) VALUES (?, ?, ?, ?)",
+        params![at, actor, what, until],
+    )?;
+    execute(
+        transaction,
+        "DELETE FROM timed_change WHERE at < ?1
+         OR rowid <= (SELECT max(rowid) FROM timed_change) - ?2",
+        params![at.saturating_sub(LONGEST_KEPT), MOST_CHANGES],
+    )
 }
 
 fn make(
@@ -241,6 +302,21 @@ mod tests {
         let drop = TimedStep::DropRule(Scope::Everyone, Action::Allow, name("x.com"));
         store.apply(&[drop, TimedStep::Resume(Scope::Everyone)], 300, "x").expect("applied");
         assert_eq!(store.load(300).expect("read"), Timed::default());
+    }
+
+    #[test]
+    fn it_is_kept_who_changed_what_and_the_oldest_goes() {
+        let (_folder, store) = store(&[]);
+        let day = 86_400 * 1_000_000;
+        for (at, what) in [(0, "pause for TV"), (day, "resume for TV"), (401 * day, "pause")] {
+            let (actor, what) = ("cli root".into(), what.into());
+            store.note(&TimedChange { at, actor, what, until: Some(9) }).expect("noted");
+        }
+        let changes = store.changes(9).expect("read");
+        let told: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        assert_eq!(told, ["pause", "resume for TV"]);
+        assert_eq!((changes[1].at, changes[1].until), (day, Some(9)));
+        assert_eq!(store.changes(1).expect("read").len(), 1);
     }
 
     #[test]

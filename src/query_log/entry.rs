@@ -129,6 +129,17 @@ pub struct TopName {
     pub attempts: u64,
 }
 
+/// A name that a device asked for, over a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedName {
+    /// The name.
+    pub name: String,
+    /// Aliases that it was judged by.
+    pub aliases: Vec<String>,
+    /// Queries, all types.
+    pub queries: u64,
+}
+
 /// Queries of one device over a span, tracking or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryCount {

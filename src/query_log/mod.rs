@@ -46,8 +46,8 @@ use search::Walk;
 use writer::{Command, Shared, Writer, lock};
 
 pub use entry::{
-    COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount, TopName, Total,
-    UNATTRIBUTED,
+    AskedName, COUNTS_ONLY, Cursor, Entry, Filter, Gap, LogFigures, MANY_NAMES, QueryCount,
+    TopName, Total, UNATTRIBUTED,
 };
 pub use listings::ListSet;
 pub use recorder::Recorder;
@@ -133,6 +133,16 @@ impl QueryLog {
     /// Returns, by device and company, the tracking name with the most attempts in the hours of a span.
     pub fn top_names(&self, from: i64, until: i64) -> Result<Vec<TopName>, StorageError> {
         self.read(|file| totals::top_names(file, from, until))
+    }
+
+    /// Returns names that a device asked for in the hours of a span, at most so many.
+    pub fn asked_names(
+        &self,
+        device: DeviceId,
+        span: (i64, i64),
+        most: usize,
+    ) -> Result<Vec<AskedName>, StorageError> {
+        self.read(|file| totals::asked_names(file, device, span, most))
     }
 
     /// Returns raw queries by device over a span.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use rusqlite::{Row, ToSql, Transaction, params};
 
 use super::schema::{DAY, HOUR, MANY_NAMES_ROW, NONE, VerdictBits, middle};
-use super::{QueryCount, TopName, Total};
+use super::{AskedName, QueryCount, TopName, Total};
 use crate::model::{DeviceId, Outcome};
 
 /// Tallies by device, company and verdict.
@@ -79,6 +79,27 @@ pub(super) fn top_names(
     let mut names = rows.collect::<rusqlite::Result<Vec<TopName>>>()?;
     // They come with the most attempts first within each device and company.
     names.dedup_by(|later, first| (later.device, &later.company) == (first.device, &first.company));
+    Ok(names)
+}
+
+/// Returns names that a device asked for in the hours of a span, at most so many.
+pub(super) fn asked_names(
+    file: &Transaction<'_>,
+    device: DeviceId,
+    (from, until): (i64, i64),
+    most: usize,
+) -> rusqlite::Result<Vec<AskedName>> {
+    let mut select = file.prepare_cached(ASKED_NAMES)?;
+    let mut aliases = file.prepare_cached(ALIASES)?;
+    let (first, last) = (from.div_euclid(HOUR), until.div_euclid(HOUR));
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![first, last, device.0, MANY_NAMES_ROW, most])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = aliases.query_map([row.get::<_, i64>(0)?], |row| row.get(0))?;
+        let aliases = found.collect::<rusqlite::Result<Vec<String>>>()?;
+        names.push(AskedName { name: row.get(1)?, aliases, queries: count(row, 2)? });
+    }
     Ok(names)
 }
 
@@ -173,6 +194,18 @@ const TOP_NAMES: &str = "SELECT device, word.text, name.text,
            GROUP BY device, company, name) AS top
      JOIN word ON word.id=top.company JOIN name ON name.id=top.name
      ORDER BY device, company, attempts DESC, last DESC, top.name";
+
+/// Hour by hour, since a device's rows of one hour lie together; rows up to ?4 stand for no name
+/// of their own.
+const ASKED_NAMES: &str = "WITH RECURSIVE span(hour) AS
+         (SELECT ?1 UNION ALL SELECT hour + 1 FROM span WHERE hour < ?2)
+     SELECT rollup.name, name.text, sum(queries) FROM span
+     CROSS JOIN rollup ON rollup.hour=span.hour AND rollup.device=?3
+     JOIN name ON name.id=rollup.name
+     WHERE rollup.name>?4 GROUP BY rollup.name LIMIT ?5";
+
+const ALIASES: &str =
+    "SELECT text FROM alias JOIN name ON name.id=alias.alias WHERE alias.name=?1 LIMIT 8";
 
 fn add(
     file: &Transaction<'_>,

@@ -92,6 +92,14 @@ CREATE TABLE list_attempt(
     last_modified TEXT
 ) WITHOUT ROWID;
 ",
+    "
+CREATE TABLE timed_change(        -- changes of pauses and rules with an end, for the history
+    at INTEGER NOT NULL,          -- microseconds
+    actor TEXT NOT NULL,
+    what TEXT NOT NULL,
+    until INTEGER                 -- seconds
+);
+",
 ];
 
 /// Returns the installation's secret hash key, made on first use.

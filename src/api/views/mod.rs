@@ -1,6 +1,7 @@
 //! What the API shows: plain values with stable keys, times as RFC 3339.
 
 mod activity;
+mod history;
 mod list_updates;
 mod policy;
 mod status;
@@ -11,6 +12,9 @@ mod why;
 use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use history::{
+    ChangeView, Fate, PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, RevisionView,
+};
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
 pub use policy::{
     Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,

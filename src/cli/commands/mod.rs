@@ -14,6 +14,8 @@ pub mod log;
 mod log_follower;
 pub mod pause;
 pub mod policy;
+pub mod policy_past;
+pub mod policy_plan;
 pub mod reload;
 pub mod rules;
 mod session;

@@ -1,11 +1,11 @@
-//! `policy`: policy.toml checked without being put in force, or held to asserts.
+//! `policy`: policy.toml checked, held to asserts; its past and its plans have files of their own.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use hyper::Method;
 
-use super::{Failure, PolicyCommand, Session, daemon, escape, plural};
+use super::{Failure, PolicyCommand, Session, daemon, escape, plural, policy_past, policy_plan};
 use crate::api::{Checked, PolicyText, Tested, paths};
 
 /// Does what the arguments say.
@@ -18,6 +18,12 @@ pub async fn run(
         PolicyCommand::Check { file: Some(file) } => check(session, file).await,
         PolicyCommand::Check { file: None } => check(session, &daemon::policy_path(config)?).await,
         PolicyCommand::Test { file } => test(session, file).await,
+        PolicyCommand::History { number } => policy_past::history(session, *number).await,
+        PolicyCommand::Diff { from, to } => {
+            policy_past::diff(session, from.as_deref(), to.clone()).await
+        }
+        PolicyCommand::Undo { revision } => policy_past::undo(session, revision.clone()).await,
+        PolicyCommand::Plan { file, all } => policy_plan::run(session, file, *all).await,
     }
 }
 
@@ -52,7 +58,8 @@ fn told(file: &str, tested: &Tested) -> String {
     }
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+/// Reads a file that people name.
+pub fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| {
         let text = format!("{}: {error}", file.display());
         match error.kind() {

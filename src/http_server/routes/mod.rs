@@ -8,6 +8,8 @@ mod list_updates;
 mod lists;
 mod pause;
 mod policy;
+mod policy_past;
+mod policy_plan;
 mod queries;
 mod rules;
 mod status;
@@ -38,6 +40,9 @@ const POLICY_LIMIT: usize = 8 << 20;
 pub fn routes() -> Router<Shared> {
     let check = post(policy::check).layer(DefaultBodyLimit::max(POLICY_LIMIT));
     let test = post(policy::test).layer(DefaultBodyLimit::max(POLICY_LIMIT));
+    let plan = post(policy_plan::plan).layer(DefaultBodyLimit::max(POLICY_LIMIT));
+    let compare = get(policy_past::diff).post(policy_past::diff_text);
+    let compare = compare.layer(DefaultBodyLimit::max(POLICY_LIMIT));
     Router::new()
         .route(paths::STATUS, get(status::show))
         .route(paths::WHO, get(who::show))
@@ -60,6 +65,10 @@ pub fn routes() -> Router<Shared> {
         .route(paths::PAUSE, post(pause::pause))
         .route(paths::RESUME, post(pause::resume))
         .route(paths::RELOAD, post(policy::reload))
+        .route(paths::POLICY_HISTORY, get(policy_past::history))
+        .route(paths::POLICY_DIFF, compare)
+        .route(paths::POLICY_UNDO, post(policy_past::undo))
+        .route(paths::POLICY_PLAN, plan)
         .route(paths::POLICY_CHECK, check)
         .route(paths::POLICY_TEST, test)
 }
