@@ -7,18 +7,19 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
-    PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice, UpdateRequest,
+    CompanyChange, DeviceChange, Dismissal, LevelChange, ListAddition, ListChange, ListRollback,
+    PauseChange, PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice,
+    UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
-pub use questions::{ForgetParams, LogParams, WhoParams, WhyParams};
+pub use questions::{ForgetParams, LogParams, NoticeParams, WhoParams, WhyParams};
 pub use views::{
     Bound, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief,
-    DeviceDetails, DeviceView, Expected, FailedAssert, Gap, Health, LevelList, LevelView, LineView,
-    ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage,
-    LogState, Overlap, OwnMatch, PauseView, QueryTally, ReceivedView, Reloaded, RuleSyntax,
-    RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome, UpstreamView,
-    VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
+    DeviceDetails, DeviceView, Dismissed, Expected, FailedAssert, Gap, Health, LevelList,
+    LevelView, LineView, ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth,
+    LogEntry, LogPage, LogState, NoticeView, Overlap, OwnMatch, PauseView, QueryTally,
+    ReceivedView, Reloaded, RuleSyntax, RuleView, Rules, Status, SwitchView, Tally, Tested,
+    UpdateEvent, UpdateOutcome, UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod list_updates;
+mod notices;
 mod policy;
 mod status;
 mod subjects;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
+pub use notices::{Dismissed, NoticeView};
 pub use policy::{
     Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
