@@ -7,20 +7,22 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, LevelChange, ListAddition, ListChange, ListRollback, PauseChange,
-    PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice, UndoRequest,
-    UpdateRequest,
+    CompanyChange, DeviceChange, Dismissal, LevelChange, ListAddition, ListChange, ListRollback,
+    PauseChange, PolicyText, ResumeChange, RuleChange, RuleRemoval, RuleText, ScopeChoice,
+    UndoRequest, UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
-pub use questions::{DiffParams, ForgetParams, HistoryParams, LogParams, WhoParams, WhyParams};
+pub use questions::{
+    DiffParams, ForgetParams, HistoryParams, LogParams, NoticeParams, WhoParams, WhyParams,
+};
 pub use views::{
     Bound, ChangeView, Changed, Checked, CompanyBrief, CompanyRow, CompanyView, Counts, DecidedBy,
-    DeviceBrief, DeviceDetails, DeviceView, Expected, FailedAssert, Fate, Gap, Health,
+    DeviceBrief, DeviceDetails, DeviceView, Dismissed, Expected, FailedAssert, Fate, Gap, Health,
     IgnoredClaim, LevelList, LevelView, LineView, ListBrief, ListMatch, ListState, ListUpdateView,
-    ListView, ListWorth, LogEntry, LogPage, LogState, Overlap, OwnMatch, PauseView, PlannedChange,
-    PolicyDiff, PolicyPlan, PolicyUndone, QueryTally, ReceivedView, Reloaded, RevisionView,
-    RuleSyntax, RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome,
-    UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
+    ListView, ListWorth, LogEntry, LogPage, LogState, NoticeView, Overlap, OwnMatch, PauseView,
+    PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, QueryTally, ReceivedView, Reloaded,
+    RevisionView, RuleSyntax, RuleView, Rules, Status, SwitchView, Tally, Tested, UpdateEvent,
+    UpdateOutcome, UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -101,6 +101,14 @@ pub enum Command {
         #[command(flatten)]
         scope: ScopeArgs,
     },
+    /// What was noticed of devices and the network, with what to do
+    Notices {
+        /// Those that were dismissed too
+        #[arg(long)]
+        all: bool,
+        #[command(subcommand)]
+        command: Option<NoticesCommand>,
+    },
     /// Reads config.toml, policy.toml and the lists again
     Reload,
     /// The configuration of the process
@@ -354,6 +362,20 @@ pub enum RulesCommand {
         name: String,
         #[command(flatten)]
         scope: ScopeArgs,
+    },
+}
+
+/// What to do with notices.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NoticesCommand {
+    /// Puts one away; it comes back not before another day
+    Dismiss {
+        /// Its number, or `all`
+        #[arg(value_name = "ID|all")]
+        which: String,
+        /// For good: never again of that subject
+        #[arg(long)]
+        always: bool,
     },
 }
 

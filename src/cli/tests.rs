@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::commands::{companies, device, devices, levels, lists, log, rules, status, who, why};
+use super::commands::{
+    companies, device, devices, levels, lists, log, notices, rules, status, who, why,
+};
 use super::*;
 
 /// Where the example files lie.
@@ -59,6 +61,9 @@ fn printed(command: &Command, json: &str) -> String {
         }
         Command::Levels => show(json, |view: &Vec<_>, screen| levels::render(view, screen)),
         Command::Rules { .. } => show(json, rules::render),
+        Command::Notices { .. } => {
+            show(json, |view: &Vec<_>, screen| notices::render(view, screen))
+        }
         other => panic!("no example is laid out for {other:?}"),
     }
 }
@@ -115,4 +120,5 @@ fn every_read_has_an_example() {
     has("lists info", |command| matches!(command, Command::Lists { command: Some(_) }));
     has("levels", |command| matches!(command, Command::Levels));
     has("rules", |command| matches!(command, Command::Rules { .. }));
+    has("notices", |command| matches!(command, Command::Notices { .. }));
 }

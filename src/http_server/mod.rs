@@ -24,6 +24,7 @@ use crate::api::{
 use crate::clock::Clock;
 use crate::devices::{Device, Devices};
 use crate::model::{Moment, Scope};
+use crate::notices::Notices;
 use crate::policy::LivePolicy;
 use crate::policy_file::PolicyFile;
 use crate::query_log::QueryLog;
@@ -76,6 +77,16 @@ pub struct Parts {
     pub reload: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Tells what a person should know now, beside what the policy's keeper says.
     pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// What a person should know, once.
+    pub news: News,
+}
+
+/// Notices, and how they are brought up to date.
+pub struct News {
+    /// The notices.
+    pub notices: Notices,
+    /// Looks at everything recorded until now.
+    pub look: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Begins to fetch lists, and returns where it is told what becomes of them.

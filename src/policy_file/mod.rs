@@ -61,8 +61,8 @@ use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
     RuleForm, Text, ZoneForm,
 };
-use keeper::{Current, Keeper};
 use history::{Undo, compare, compare_text, renamed_back};
+use keeper::{Current, Keeper};
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;

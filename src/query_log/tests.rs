@@ -10,8 +10,8 @@ use super::recorder::RING;
 use super::schema::{DAY, HOUR, SECOND};
 use super::*;
 use crate::model::{
-    AnsweredBy, CompanyId, CompanyLabel, DomainName, ListId, ListMask, ListName, LogDetail,
-    Outcome, QueryEvent, Reason, RecordType, RuleId, UpstreamId,
+    AnsweredBy, BindingId, CompanyId, CompanyLabel, DomainName, ListId, ListMask, ListName,
+    LogDetail, Outcome, QueryEvent, Reason, RecordType, RuleId, UpstreamId,
 };
 
 /// An hour that begins a day.
@@ -75,6 +75,7 @@ fn legend() -> Arc<Legend> {
     Arc::new(Legend {
         edition: 7,
         lists: ["trackers", "ban-tiktok"].map(|name| ListName::parse(name).ok()).into(),
+        encrypted_dns: ListMask::from_iter([ListId(5)]),
         rules: HashMap::from([(RuleId(9), "allow example.com for TV".to_string())]),
         companies: vec![company("tiktok"), company("meta")],
     })
@@ -147,11 +148,11 @@ fn open(
     seen: &Arc<Mutex<HashMap<BindingId, (i64, u32)>>>,
 ) -> QueryLog {
     let seen = seen.clone();
-    let sink = move |batch: &[(BindingId, i64, u32)]| {
-        for &(binding, at, queries) in batch {
+    let sink = move |told: &Told| {
+        for seen_now in &told.seen {
             let known = &mut *lock(&seen);
-            let entry = known.entry(binding).or_insert((at, 0));
-            *entry = (entry.0.max(at), entry.1 + queries);
+            let entry = known.entry(seen_now.binding).or_insert((seen_now.latest, 0));
+            *entry = (entry.0.max(seen_now.latest), entry.1 + seen_now.queries);
         }
     };
     let log =

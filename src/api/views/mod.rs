@@ -3,6 +3,7 @@
 mod activity;
 mod history;
 mod list_updates;
+mod notices;
 mod policy;
 mod status;
 mod subjects;
@@ -16,6 +17,7 @@ pub use history::{
     ChangeView, Fate, PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, RevisionView,
 };
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
+pub use notices::{Dismissed, NoticeView};
 pub use policy::{
     Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ListBrief, ListUpdateView, PauseView, QueryTally, Tally};
+use super::{ListBrief, ListUpdateView, NoticeView, PauseView, QueryTally, Tally};
 use crate::model::Level;
 
 /// How the daemon fares, in one word.
@@ -71,8 +71,12 @@ pub struct Status {
     pub log: LogState,
     /// What came in since the start.
     pub counts: Counts,
-    /// What a person should know.
+    /// What needs a person now.
     pub notices: Vec<String>,
+    /// How many notices are open.
+    pub open_notices: usize,
+    /// The latest of them.
+    pub latest_notices: Vec<NoticeView>,
 }
 
 /// One upstream.

@@ -32,6 +32,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("last 24 h", queries(status)),
         ("tracking", tracking(status)),
         ("level", format!("{} for everyone", level_title(status.level, status.custom))),
+        ("notices", notices(status, screen)),
         ("paused", pauses(&status.pauses, screen)),
         ("lists", lists(&status.lists)),
         ("fetched", fetched(&status.fetching, screen)),
@@ -87,6 +88,18 @@ fn pauses(pauses: &[PauseView], screen: &Screen) -> String {
         format!("{} until {}", escape(&pause.scope.to_string()), screen.clock(pause.until))
     };
     pauses.iter().map(text).collect::<Vec<String>>().join(", ")
+}
+
+fn notices(status: &Status, screen: &Screen) -> String {
+    if status.open_notices == 0 {
+        return String::new();
+    }
+    let told = status
+        .latest_notices
+        .iter()
+        .map(|notice| format!("{} ({})", escape(&notice.headline), screen.ago(notice.latest)));
+    let told = told.collect::<Vec<String>>().join("; ");
+    format!("{} open: {told}. All: deadpixel notices", count(status.open_notices as u64))
 }
 
 fn lists(lists: &[ListBrief]) -> String {

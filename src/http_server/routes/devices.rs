@@ -65,6 +65,7 @@ pub async fn forget(
         if params.history {
             app.parts.log.flush();
             app.parts.log.erase(device.id)?;
+            app.parts.news.notices.forget(device.id);
         }
         app.parts.devices.forget(device.id)?;
         let name = DeviceName::parse(&device.name)

@@ -2,12 +2,15 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, Shared, Snapshot, list_briefs, pause_views, tally_of};
+use super::{Answer, App, Shared, Snapshot, list_briefs, notice_views, pause_views, tally_of};
 use crate::api::{
     Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
 };
 use crate::model::{Level, Scope};
 use crate::upstream::UpstreamStatus;
+
+/// Open notices that are shown beside everything else.
+const LATEST_NOTICES: usize = 3;
 
 /// Answers `GET`.
 pub async fn show(State(app): State<Shared>) -> Answer<Status> {
@@ -30,6 +33,9 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
     notices.extend(figures.set_aside.as_ref().map(|aside| {
         format!("log.db was damaged: it lies in {}, and a new one was begun", aside.display())
     }));
+    let mut latest_notices = notice_views(app, false);
+    let open_notices = latest_notices.len();
+    latest_notices.truncate(LATEST_NOTICES);
     let (health, summary) = judge(&notices, &pauses, level);
     let cache = parts.resolver.cache_figures();
     Ok(Status {
@@ -62,6 +68,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         },
         counts: (parts.counts)(),
         notices,
+        open_notices,
+        latest_notices,
     })
 }
 
