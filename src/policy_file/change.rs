@@ -143,6 +143,29 @@ pub enum ChangeError {
 }
 
 impl Change {
+    /// Returns what it is in words, with devices by their names.
+    pub fn told(&self, name: impl Fn(DeviceId) -> String) -> String {
+        match self {
+            Change::RenameDevice(device, to) => format!("{} named {to}", name(*device)),
+            Change::ForgetDevice(device) => format!("{} forgotten", name(*device)),
+            Change::MergeDevices { into, from, name: to } => {
+                let to = to.as_ref().map(|to| format!(" as {to}")).unwrap_or_default();
+                format!("{} merged with {}{to}", name(*into), name(*from))
+            }
+            Change::SplitDevice { device, .. } => format!("{self} from {}", name(*device)),
+            Change::SetGroups(device, groups) if groups.is_empty() => {
+                format!("{} in no group", name(*device))
+            }
+            Change::SetGroups(device, groups) => {
+                let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                format!("{} in {}", name(*device), groups.join(", "))
+            }
+            Change::SetKind(device, Some(kind)) => format!("kind {kind} for {}", name(*device)),
+            Change::SetKind(device, None) => format!("no kind of its own for {}", name(*device)),
+            other => other.to_string(),
+        }
+    }
+
     /// Returns the end of what it begins, seconds since 1970.
     pub fn until(&self) -> Option<i64> {
         match self {

@@ -197,6 +197,19 @@ fn a_change_is_in_force_and_on_disk_before_it_returns() {
 }
 
 #[test]
+fn another_level_compiles_no_list_anew() {
+    let house = House::with("[everyone]\nlevel = \"standard\"\n");
+    let running = house.start();
+    let ruleset = || Arc::clone(&running.live.load().ruleset);
+    let before = ruleset();
+    for level in [Level::Strict, Level::Off, Level::Basic] {
+        running.must(Change::SetLevel(Scope::Everyone, Some(level)));
+        assert!(Arc::ptr_eq(&before, &ruleset()), "{level}");
+    }
+    assert_eq!(running.numbers(), (4, 1));
+}
+
+#[test]
 fn a_ban_blocks_the_service_and_an_own_allow_beats_it() {
     let house = House::with(TV);
     let running = house.start();

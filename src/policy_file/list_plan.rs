@@ -23,10 +23,10 @@ impl Planner<'_> {
     pub(super) fn remove_list(&mut self, name: &ListName) -> Result<(), ChangeError> {
         let ground = self.ground;
         let standing = ground.standing;
-        let Some(list) = standing.lists.iter().find(|own| own.name == *name) else {
+        if standing.lists.iter().all(|own| own.name != *name) {
             let mut own = standing.lists.iter().map(|own| own.name.as_str());
             return Err(unknown("list of your own", name.as_str(), &mut own));
-        };
+        }
         let named = standing.levels.iter().find(|(_, difference)| {
             difference.add.iter().chain(&difference.remove).any(|list| list == name)
         });
@@ -38,7 +38,7 @@ impl Planner<'_> {
         for scope in self.scopes_that_switch(name) {
             self.text.set(&scope, Some("lists"), name.as_str(), None)?;
         }
-        if ground.known.defaults.contains(list) {
+        if standing.subscribed.contains(name) {
             return Err(ChangeError::Invalid(format!(
                 "a level subscribes `{name}`; `deadpixel lists disable {name}` switches it off"
             )));

@@ -65,7 +65,7 @@ use form::{
     RuleForm, Text, ZoneForm,
 };
 use history::{Undo, compare, compare_text, renamed_back};
-use keeper::Keeper;
+use keeper::{Current, Keeper};
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;
@@ -183,18 +183,24 @@ impl PolicyFile {
         Arc::clone(&self.0.current().draft.standing)
     }
 
-    /// Returns pauses and rules with an end that have not ended.
+    /// Returns pauses that lift blocking now, rules with an end that have not ended, and how
+    /// schedules stand.
     pub fn timed(&self) -> Timed {
-        let mut timed = self.0.current().timed.clone();
+        self.timed_of(&self.0.current())
+    }
+
+    fn timed_of(&self, current: &Current) -> Timed {
+        let mut timed = current.timed.clone();
         let now = self.0.parts().clock.now().unix_seconds();
-        timed.pauses.retain(|pause| now < pause.until);
+        timed.pauses.retain(|pause| pause.is_on(now));
         timed.rules.retain(|rule| rule.until.is_none_or(|until| now < until));
         timed
     }
 
     /// Returns what binds a device (or everyone), each value with the scope it comes from.
     pub fn effective(&self, device: Option<&DeviceName>) -> Effective {
-        Effective::of(&self.standing(), &self.timed(), device)
+        let current = self.0.current();
+        Effective::of(&current.draft.standing, &self.timed_of(&current), device)
     }
 
     /// Returns the number of a device the policy names.

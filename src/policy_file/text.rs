@@ -85,7 +85,7 @@ impl<'t> Checker<'t, '_> {
         let lists = form.lists.iter().filter_map(|(name, on)| self.list_switch(name, on)).collect();
         let companies =
             form.companies.iter().filter_map(|(slug, s)| self.company_switch(slug, s)).collect();
-        Part { level, lists, companies, log }
+        Part { level, lists, companies, log, only_listed: None }
     }
 
     fn list_switch(&mut self, name: &Text, on: &Any) -> Option<(ListName, bool)> {
