@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Action, Level, ListKind};
+use crate::model::{Action, Level, ListKind, LogDetail};
 
 /// Whom a change is for, as people name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,12 +132,40 @@ pub struct CompanyChange {
     pub blocked: bool,
 }
 
-/// Changes a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Changes one thing of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeviceChange {
     /// Its new name.
-    pub name: String,
+    pub name: Option<String>,
+    /// What it is; `none` leaves it to hints.
+    pub kind: Option<String>,
+    /// Its groups, the strongest first.
+    pub groups: Option<Vec<String>>,
+    /// What is recorded of it.
+    pub log: Option<LogDetail>,
+}
+
+/// Puts two devices together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceMerge {
+    /// Whose name, settings and rules stay.
+    pub into: String,
+    /// What it is put together with.
+    pub from: String,
+    /// The name of both.
+    pub name: Option<String>,
+}
+
+/// Takes something by which a device is known away from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSplitting {
+    /// A hardware address, or an address.
+    pub part: String,
+    /// The name of what is split off.
+    pub name: Option<String>,
 }
 
 /// Fetches lists now.

@@ -10,6 +10,12 @@ pub const QUERIES: &str = "/api/v1/queries";
 pub const WHY: &str = "/api/v1/why";
 /// `GET`: all devices.
 pub const DEVICES: &str = "/api/v1/devices";
+/// `GET`: devices that look like one.
+pub const DEVICE_PROPOSALS: &str = "/api/v1/devices/proposals";
+/// `POST`: puts two devices together.
+pub const DEVICES_MERGE: &str = "/api/v1/devices/merge";
+/// `POST`: takes a part of a device away from it.
+pub const DEVICE_SPLIT: &str = "/api/v1/devices/{device}/split";
 /// `GET`, `PATCH`, `DELETE`: one device, by name, part of a name, address or number.
 pub const DEVICE: &str = "/api/v1/devices/{device}";
 /// `GET`: all companies.
@@ -62,6 +68,11 @@ pub const POLICY_CHECK: &str = "/api/v1/policy/check";
 /// Returns the path of one device.
 pub fn device(device: &str) -> String {
     DEVICE.replace("{device}", &encode(device))
+}
+
+/// Returns the path by which a device is split.
+pub fn device_split(device: &str) -> String {
+    DEVICE_SPLIT.replace("{device}", &encode(device))
 }
 
 /// Returns the path of one company's switch.

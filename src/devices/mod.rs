@@ -3,10 +3,12 @@
 //! - `register`: all devices and bindings, in memory
 //! - `configure`: what a new policy changes in the register
 //! - `seen`: what others tell of devices
+//! - `likeness`: devices that may be one
 //! - `proposal`: what hints suggest as name and kind
 //! - `store`: their rows in `state.db`
 
 mod configure;
+mod likeness;
 mod proposal;
 mod register;
 mod seen;
@@ -23,6 +25,7 @@ use crate::clock::Clock;
 use crate::model::{BindingId, DeviceId, DeviceName, Grade, HardwareAddress, Moment, Prefix};
 use crate::storage::{Database, StorageError};
 
+pub use likeness::Likeness;
 pub use proposal::{Proposal, propose};
 pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
 pub use settings::Settings;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::OwnText;
+use super::{OwnText, Place};
 use crate::diagnostic::Problems;
 use crate::model::{
-    Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, LogDetail, Scope,
+    Action, DeviceId, DeviceKind, DeviceName, DomainName, GroupName, Level, ListKind, ListName,
+    LogDetail, Scope,
 };
 use crate::policy::{CompanySwitch, Syntax, action_word};
 
@@ -68,6 +69,29 @@ pub enum Change {
     RenameDevice(DeviceId, DeviceName),
     /// Removes a device's entry with its rules and pauses.
     ForgetDevice(DeviceId),
+    /// Puts two devices together: the first one's entry gets all by which the other is known, and
+    /// the other's entry goes with its settings and rules.
+    MergeDevices {
+        /// Whose entry stays.
+        into: DeviceId,
+        /// What it is put together with.
+        from: DeviceId,
+        /// The name of both; left out: the one that there is, or that hints suggest.
+        name: Option<DeviceName>,
+    },
+    /// Takes something by which a device is known away from it: a device of its own.
+    SplitDevice {
+        /// The device.
+        device: DeviceId,
+        /// What is another device's.
+        place: Place,
+        /// That device's name.
+        name: Option<DeviceName>,
+    },
+    /// Sets the groups of a device, the strongest first.
+    SetGroups(DeviceId, Vec<GroupName>),
+    /// Says what a device is; `None` leaves it to hints.
+    SetKind(DeviceId, Option<DeviceKind>),
     /// Lifts blocking until a time, seconds since 1970.
     Pause(Scope, i64),
     /// Ends a pause.
@@ -119,6 +143,29 @@ pub enum ChangeError {
 }
 
 impl Change {
+    /// Returns what it is in words, with devices by their names.
+    pub fn told(&self, name: impl Fn(DeviceId) -> String) -> String {
+        match self {
+            Change::RenameDevice(device, to) => format!("{} named {to}", name(*device)),
+            Change::ForgetDevice(device) => format!("{} forgotten", name(*device)),
+            Change::MergeDevices { into, from, name: to } => {
+                let to = to.as_ref().map(|to| format!(" as {to}")).unwrap_or_default();
+                format!("{} merged with {}{to}", name(*into), name(*from))
+            }
+            Change::SplitDevice { device, .. } => format!("{self} from {}", name(*device)),
+            Change::SetGroups(device, groups) if groups.is_empty() => {
+                format!("{} in no group", name(*device))
+            }
+            Change::SetGroups(device, groups) => {
+                let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                format!("{} in {}", name(*device), groups.join(", "))
+            }
+            Change::SetKind(device, Some(kind)) => format!("kind {kind} for {}", name(*device)),
+            Change::SetKind(device, None) => format!("no kind of its own for {}", name(*device)),
+            other => other.to_string(),
+        }
+    }
+
     /// Returns the end of what it begins, seconds since 1970.
     pub fn until(&self) -> Option<i64> {
         match self {
@@ -162,6 +209,23 @@ impl fmt::Display for Change {
             Change::SetLog(scope, None) => write!(out, "log as in wider scopes for {scope}"),
             Change::RenameDevice(_, name) => write!(out, "device named {name}"),
             Change::ForgetDevice(_) => out.write_str("device forgotten"),
+            Change::MergeDevices { name: Some(name), .. } => {
+                write!(out, "devices merged as {name}")
+            }
+            Change::MergeDevices { .. } => out.write_str("devices merged"),
+            Change::SplitDevice { place, name: Some(name), .. } => {
+                write!(out, "{place} split off as {name}")
+            }
+            Change::SplitDevice { place, .. } => write!(out, "{place} split off"),
+            Change::SetGroups(_, groups) if groups.is_empty() => {
+                out.write_str("device in no group")
+            }
+            Change::SetGroups(_, groups) => {
+                let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                write!(out, "device in {}", names.join(", "))
+            }
+            Change::SetKind(_, Some(kind)) => write!(out, "device is a {kind}"),
+            Change::SetKind(_, None) => out.write_str("device of no stated kind"),
             Change::Pause(scope, _) => write!(out, "pause for {scope}"),
             Change::Resume(scope) => write!(out, "resume for {scope}"),
         }

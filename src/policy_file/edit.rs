@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
-use super::{Held, NewList, entries, entry_mut, scope, scope_mut};
+use super::{Held, NewList, Places, entries, entry_mut, kind_word, scope, scope_mut};
 use crate::model::{Action, DeviceName, DomainName, ListName, Prefix, Scope};
 use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
@@ -55,9 +55,38 @@ impl PolicyText {
     }
 
     /// Adds a device.
-    pub fn add_device(&mut self, name: &DeviceName, addresses: &[Prefix]) -> Result<(), EditError> {
-        let addresses: Array = addresses.iter().map(Prefix::to_string).collect();
-        self.append("device", &[("name", name.as_str().into()), ("addresses", addresses.into())])
+    pub fn add_device(&mut self, name: &DeviceName, places: &Places) -> Result<(), EditError> {
+        let mut keys: Vec<(&str, Value)> = vec![("name", name.as_str().into())];
+        for (key, texts) in places.texts() {
+            keys.push((key, texts.iter().collect::<Array>().into()));
+        }
+        self.append("device", &keys)
+    }
+
+    /// Adds texts to an array of a scope's table.
+    pub fn extend(&mut self, of: &Scope, key: &str, texts: &[String]) -> Result<(), EditError> {
+        let mut document = self.document()?;
+        let mut held = scope_mut(&mut document, of)
+            .ok_or_else(|| EditError(format!("policy.toml has no entry for {of}")))?;
+        held.extend(key, texts);
+        self.text = document.to_string();
+        Ok(())
+    }
+
+    /// Removes texts from an array of a scope's table; an array without any goes whole.
+    pub fn retain(
+        &mut self,
+        of: &Scope,
+        key: &str,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<(), EditError> {
+        let mut document = self.document()?;
+        let left = scope_mut(&mut document, of).is_none_or(|mut held| held.retain(key, keep));
+        if !left {
+            return self.take(of, None, key);
+        }
+        self.text = document.to_string();
+        Ok(())
     }
 
     /// Gives a device another name, in its rules too.

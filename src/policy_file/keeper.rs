@@ -11,6 +11,7 @@ use super::{
     Undone, WriteError, assemble, at_header, below, list_notices, load, named_devices, plan, read,
     renamed_back, revision_of, with_fresh_lists, zones,
 };
+use crate::devices::Device;
 use crate::diagnostic::Problems;
 use crate::model::DeviceId;
 use crate::policy::{InForce, LivePolicy, Timed};
@@ -164,6 +165,7 @@ impl Keeper {
         let on_disk = self.follow_disk(false, "editor");
         let current = self.current();
         let now = self.parts.clock.now().unix_seconds();
+        let devices = self.parts.devices.list();
         let plan = plan(
             change,
             &Ground {
@@ -171,7 +173,7 @@ impl Keeper {
                 standing: &current.draft.standing,
                 timed: &current.timed,
                 ids: &current.ids,
-                devices: &self.parts.devices.list(),
+                devices: &devices,
                 known: &current.draft.known,
                 now,
             },
@@ -190,7 +192,7 @@ impl Keeper {
             [] => Ok(()),
             steps => self.timed.apply(steps, now, actor),
         };
-        let reason = change.to_string();
+        let reason = change.told(|device| name_of(&devices, device));
         // What changes policy.toml is in the history by its revision.
         let kept = kept.and_then(|()| match draft.text == current.draft.text {
             true => self.note(change, &reason, actor),
@@ -402,6 +404,11 @@ impl Keeper {
         change(&mut current);
         self.current.store(Arc::new(current));
     }
+}
+
+fn name_of(devices: &[Device], id: DeviceId) -> String {
+    let found = devices.iter().find(|device| device.id == id);
+    found.map_or_else(|| "a device".into(), |device| device.name.clone())
 }
 
 fn write_first(disk: &Disk) -> Option<String> {

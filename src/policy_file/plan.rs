@@ -3,14 +3,12 @@
 use toml_edit::Value;
 
 use super::{
-    Change, ChangeError, EditError, Known, OwnText, PolicyText, TimedStep, check_note,
+    Change, ChangeError, EditError, Known, OwnText, Places, PolicyText, TimedStep, check_note,
     company_word, log_word,
 };
 use crate::devices::Device;
 use crate::diagnostic::nearest;
-use crate::model::{
-    Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Prefix, Scope,
-};
+use crate::model::{Action, DeviceId, DeviceName, DomainName, Level, ListKind, ListName, Scope};
 use crate::policy::{CompanySwitch, OwnRule, Pause, Standing, Syntax, Timed, WrittenRule};
 
 /// What a change is worked out on.
@@ -53,7 +51,7 @@ pub fn plan(change: &Change, ground: &Ground<'_>) -> Result<Plan, ChangeError> {
 pub struct Planner<'g> {
     pub(super) ground: &'g Ground<'g>,
     pub(super) text: PolicyText,
-    steps: Vec<TimedStep>,
+    pub(super) steps: Vec<TimedStep>,
 }
 
 impl<'g> Planner<'g> {
@@ -80,6 +78,15 @@ impl<'g> Planner<'g> {
             Change::SwitchCompany(scope, slug, switch) => self.switch_company(scope, slug, *switch),
             Change::RenameDevice(device, name) => self.rename(*device, name),
             Change::ForgetDevice(device) => self.forget(*device),
+            Change::MergeDevices { into, from, name } => self.merge(*into, *from, name.as_ref()),
+            Change::SplitDevice { device, place, name } => {
+                self.split(*device, *place, name.as_ref())
+            }
+            Change::SetGroups(device, groups) => self.set_groups(*device, groups),
+            Change::SetKind(device, kind) => {
+                let scope = self.scope_of(*device)?;
+                self.set(&scope, None, "kind", kind.map(|kind| kind.as_str().into()))
+            }
             Change::Pause(scope, until) => self.pause(scope, *until),
             Change::Resume(scope) => self.resume(scope),
         }
@@ -224,44 +231,6 @@ impl<'g> Planner<'g> {
         self.set(scope, Some("companies"), slug, switch.map(|switch| company_word(switch).into()))
     }
 
-    fn rename(&mut self, device: DeviceId, to: &DeviceName) -> Result<(), ChangeError> {
-        let standing = self.ground.standing;
-        let entry = self.entry_of(device);
-        if standing.devices.iter().any(|other| other.name == *to && Some(to) != entry) {
-            return Err(ChangeError::Invalid(format!("another device is named `{to}`")));
-        }
-        if to.as_str() == "everyone" {
-            return Err(ChangeError::Invalid(
-                "`everyone` means all devices; choose another name".into(),
-            ));
-        }
-        if let Some(from) = entry.filter(|from| *from != to) {
-            self.text.rename_device(from, to)?;
-            self.steps.push(TimedStep::Rename(from.clone(), to.clone()));
-        }
-        if entry.is_none() {
-            let found = self.ground.devices.iter().find(|seen| seen.id == device);
-            let seen =
-                found.ok_or_else(|| ChangeError::NotFound("there is no such device".into()))?;
-            self.text.add_device(to, &addresses(seen)?)?;
-            let from = DeviceName::parse(&seen.name).ok().filter(|from| from != to);
-            self.steps.extend(from.map(|from| TimedStep::Rename(from, to.clone())));
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, device: DeviceId) -> Result<(), ChangeError> {
-        if let Some(name) = self.entry_of(device) {
-            self.text.remove_device(name)?;
-            self.steps.push(TimedStep::Forget(name.clone()));
-            return Ok(());
-        }
-        let seen = self.ground.devices.iter().find(|seen| seen.id == device);
-        let name = seen.and_then(|seen| DeviceName::parse(&seen.name).ok());
-        self.steps.extend(name.map(TimedStep::Forget));
-        Ok(())
-    }
-
     fn pause(&mut self, scope: &Scope, until: i64) -> Result<(), ChangeError> {
         self.scope_exists(scope)?;
         if until <= self.ground.now {
@@ -306,12 +275,12 @@ impl<'g> Planner<'g> {
         if let Scope::Device(name) = scope
             && let Some(device) = self.unnamed(name)
         {
-            self.text.add_device(name, &addresses(device)?)?;
+            self.text.add_device(name, &Places::of(device)?)?;
         }
         Ok(())
     }
 
-    fn scope_exists(&self, scope: &Scope) -> Result<(), ChangeError> {
+    pub(super) fn scope_exists(&self, scope: &Scope) -> Result<(), ChangeError> {
         let standing = self.ground.standing;
         match scope {
             Scope::Everyone => Ok(()),
@@ -332,13 +301,13 @@ impl<'g> Planner<'g> {
     }
 
     /// Returns the device of this name, which is its address, if the policy does not name it.
-    fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
+    pub(super) fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
         let named = self.ground.standing.devices.iter().any(|device| device.name == *name);
         let mut devices = self.ground.devices.iter();
         devices.find(|device| !named && !device.named && device.name == name.as_str())
     }
 
-    fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
+    pub(super) fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
         let ground = self.ground;
         let place = ground.ids.iter().position(|id| *id == device)?;
         ground.standing.devices.get(place).map(|device| &device.name)
@@ -361,20 +330,6 @@ impl<'g> Planner<'g> {
 
 fn has(rules: &[OwnRule], scope: &Scope, action: Action, name: &DomainName) -> bool {
     rules.iter().any(|r| r.action == action && r.name == *name && r.scope == *scope)
-}
-
-/// Returns the addresses for a device's entry; an unbound one may have its name for address.
-fn addresses(device: &Device) -> Result<Vec<Prefix>, ChangeError> {
-    if !device.addresses.is_empty() {
-        return Ok(device.addresses.iter().copied().map(Prefix::host).collect());
-    }
-    let address = device.name.parse().map_err(|_| {
-        let name = &device.name;
-        ChangeError::Invalid(format!(
-            "`{name}` has no address now by which policy.toml could name it"
-        ))
-    })?;
-    Ok(vec![address])
 }
 
 /// Returns that a name is not known, with the one that is most like it.

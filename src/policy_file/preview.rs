@@ -8,7 +8,7 @@ use super::{Draft, People, PolicyFile, assemble, at_header, named_devices, read,
 use crate::devices::{BindingRecord, Device, NamedDevice};
 use crate::diagnostic::Problems;
 use crate::lists::Loaded;
-use crate::model::{DeviceId, HardwareAddress};
+use crate::model::{DeviceId, HardwareAddress, ListName};
 use crate::policy::{DevicePart, InForce, Standing, Timed};
 
 /// The policy in force and the one that would be, both without pauses.
@@ -32,8 +32,7 @@ impl PolicyFile {
         if let Err(problems) = self.0.hold_to_asserts(&draft) {
             untold.push(format!("an assert fails, so it would not be put in force: {problems}"));
         }
-        let rules = current.timed.rules.clone();
-        let timed = Timed { rules, pauses: Vec::new() };
+        let timed = Timed { pauses: Vec::new(), ..self.timed() };
         let ids = numbers(&current.draft.standing, &current.ids, &draft.standing);
         let people = |ids| People { ids, seen: &devices };
         let now = assemble(&current.draft, &timed, people(&current.ids), (0, 0), None);
@@ -53,19 +52,23 @@ impl PolicyFile {
         let standing = read(file, text, &old.known)?;
         let parts = self.0.parts();
         let whole = |error| at_header(file, text, "[[list]]", error);
-        let mut untold = Vec::new();
+        let mut untold: Vec<String> = Vec::new();
         let mut draft = Draft { text: text.into(), ..old.clone() };
         if standing.lists != old.standing.lists {
             let found = parts.lists.foresee(&old.loaded.catalogue, &standing.lists);
             let (ruleset, missing) = found.map_err(whole)?;
-            let told = missing.iter().map(|list| {
-                format!("list {list} is not here yet: what it would block cannot be told")
-            });
-            untold.extend(told);
+            let wanted =
+                missing.iter().filter(|name| standing.fetched().any(|it| it.name == **name));
+            untold.extend(wanted.map(not_here));
             let catalogue = Arc::clone(&old.loaded.catalogue);
             let ruleset = Arc::new(ruleset);
             let (reports, notices) = (Vec::new(), Vec::new());
             draft.loaded = Arc::new(Loaded { ruleset, catalogue, reports, notices });
+        }
+        let same = standing.lists == old.standing.lists;
+        for list in standing.fetched().filter(|_| same) {
+            let empty = parts.lists.store().history(&list.name).in_force().is_none();
+            untold.extend(empty.then(|| not_here(&list.name)));
         }
         if standing.local != old.standing.local {
             let placed = |error| at_header(file, text, "[[zone]]", error);
@@ -114,6 +117,10 @@ impl Preview {
         let fitting = prefixes.filter(|(prefix, _)| prefix.contains(address));
         fitting.max_by_key(|(prefix, _)| prefix.bits()).map(|(_, found)| found)
     }
+}
+
+fn not_here(list: &ListName) -> String {
+    format!("list {list} is not here yet: what it would block cannot be told")
 }
 
 /// Returns the hardware address that a binding rests on, which its evidence begins with.

@@ -594,9 +594,14 @@ mod editing {
         assert_eq!(new.lines().count(), HOUSE.lines().count());
     }
 
+    fn by_address(text: &str) -> Places {
+        let addresses = vec![text.parse().expect("an address")];
+        Places { addresses, ..Places::default() }
+    }
+
     #[test]
     fn entries_are_added_to_any_file() {
-        let address = ["10.0.0.9".parse().expect("an address")];
+        let address = by_address("10.0.0.9");
         for text in
             ["", "# only a comment", "[everyone]\nlevel = \"off\"", "rule = []\ndevice = []\n"]
         {
@@ -745,7 +750,7 @@ mod properties {
             let before = policy(forms, late);
             let label = device(&format!("d{label}"));
             let mut text = PolicyText::new(&before);
-            text.add_device(&label, &["10.0.0.3".parse().expect("an address")]).expect("added");
+            text.add_device(&label, &by_address("10.0.0.3")).expect("added");
             let rule = crate::policy::OwnRule {
                 scope: Scope::Device(label.clone()),
                 action: crate::model::Action::Block,

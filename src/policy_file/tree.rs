@@ -1,6 +1,6 @@
 //! Tables of `policy.toml` however they are written: under a header, dotted, or in braces.
 
-use toml_edit::{InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{Array, InlineTable, Item, Table, TableLike, Value};
 
 use crate::model::Scope;
 
@@ -85,6 +85,37 @@ impl<'t> HeldMut<'t> {
         }
     }
 
+    /// Adds texts behind those of an array, laid out as they are, or adds the key.
+    pub fn extend(&mut self, key: &str, texts: &[String]) {
+        match self.array(key) {
+            Some(array) => texts.iter().for_each(|text| push(array, text)),
+            None => self.put(key, texts.iter().collect::<Array>().into()),
+        }
+    }
+
+    /// Removes texts of an array; returns whether others are left.
+    pub fn retain(&mut self, key: &str, keep: impl Fn(&str) -> bool) -> bool {
+        let Some(array) = self.array(key) else { return true };
+        let first = array.get(0).map(|first| first.decor().clone());
+        let gone = |value: &Value| value.as_str().is_some_and(|text| !keep(text));
+        let places: Vec<usize> =
+            array.iter().enumerate().filter(|(_, it)| gone(it)).map(|(at, _)| at).collect();
+        places.iter().rev().for_each(|place| {
+            array.remove(*place);
+        });
+        if let Some((left, decor)) = array.get_mut(0).zip(first) {
+            *left.decor_mut() = decor;
+        }
+        !array.is_empty()
+    }
+
+    fn array<'b>(&'b mut self, key: &str) -> Option<&'b mut Array> {
+        match self {
+            HeldMut::Lines(table) => table.get_mut(key)?.as_array_mut(),
+            HeldMut::Braces(table) => table.get_mut(key)?.as_array_mut(),
+        }
+    }
+
     /// Removes a key that stands in braces; returns whether others are left.
     pub fn take(&mut self, key: &str) -> bool {
         let HeldMut::Braces(table) = self else { return true };
@@ -95,6 +126,23 @@ impl<'t> HeldMut<'t> {
         }
         !table.is_empty()
     }
+}
+
+/// Adds a text to an array; a remark behind the last one stays where it is.
+fn push(array: &mut Array, text: &str) {
+    let prefix = array.iter().last().and_then(|last| last.decor().prefix()?.as_str());
+    let own_line = prefix.filter(|prefix| prefix.contains('\n')).map(String::from);
+    let (Some(prefix), Some(trailing)) = (own_line, array.trailing().as_str()) else {
+        array.push(text);
+        return;
+    };
+    let indent = prefix.rfind('\n').and_then(|at| prefix.get(at..)).unwrap_or("\n").to_string();
+    let remark = trailing.trim_end().to_string();
+    let mut value = Value::from(text);
+    value.decor_mut().set_prefix(format!("{remark}{indent}"));
+    array.push_formatted(value);
+    array.set_trailing("\n");
+    array.set_trailing_comma(true);
 }
 
 fn replace(old: &mut Value, mut value: Value) {

@@ -24,7 +24,11 @@ pub use policy::{
     VersionView,
 };
 pub use status::{Counts, Health, IgnoredClaim, LogState, Status, UpstreamView};
-pub use subjects::{Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceView};
+pub use subjects::{
+    BindingView, Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView,
+    DevicesMerged, HardwareView, HeardName, LikenessView, ScheduleView,
+};
+
 pub use tallies::{CompanyBrief, QueryTally, Tally};
 pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, OwnMatch, Why, WhyAlias};
 

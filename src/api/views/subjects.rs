@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{CompanyBrief, QueryTally, RuleView, SwitchView, Tally, WhoRow};
-use crate::model::{GroupName, Level, LogDetail};
+use crate::model::{DeviceKind, Grade, GroupName, HardwareAddress, Level, LogDetail, Scope};
 
 /// A device in few words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,16 @@ pub struct DeviceView {
     pub brief: DeviceBrief,
     /// Whether the policy names it.
     pub named: bool,
+    /// The name that hints suggest, while nobody named it.
+    pub proposed_name: Option<String>,
+    /// What it is, if anybody knows.
+    pub kind: Option<DeviceKind>,
+    /// Who says so: `person`, `lease`, `mdns`, `reverse-name`, `maker`.
+    pub kind_from: Option<String>,
+    /// Who made its network card.
+    pub maker: Option<String>,
+    /// How well it is known now.
+    pub grade: Option<Grade>,
     /// Its groups, the first one strongest.
     pub groups: Vec<GroupName>,
     /// What is recorded of it.
@@ -69,6 +79,22 @@ pub struct DeviceDetails {
     pub device: DeviceView,
     /// Its addresses and prefixes in the policy.
     pub configured: Vec<String>,
+    /// Its hardware addresses, seen or in the policy.
+    pub hardware: Vec<HardwareView>,
+    /// What it calls itself, and what others call it.
+    pub names: Vec<HeardName>,
+    /// Which addresses were its own when, the latest first.
+    pub bindings: Vec<BindingView>,
+    /// Earlier bindings that are left out.
+    pub more_bindings: u64,
+    /// Devices that may be the same one.
+    pub may_be: Vec<LikenessView>,
+    /// Whether only names are answered that something allows.
+    pub only_listed: bool,
+    /// What says so.
+    pub only_listed_from: String,
+    /// Its schedules, narrow scope first.
+    pub schedules: Vec<ScheduleView>,
     /// What its level comes from: the device, a group, everyone, or the program.
     pub level_from: String,
     /// What its log detail comes from.
@@ -81,6 +107,99 @@ pub struct DeviceDetails {
     pub rules: Vec<RuleView>,
     /// Companies it was tracked by.
     pub companies: Vec<WhoRow>,
+}
+
+/// A hardware address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HardwareView {
+    /// The address.
+    pub address: HardwareAddress,
+    /// Whether the device made it up.
+    pub random: bool,
+    /// Whether policy.toml has it.
+    pub configured: bool,
+}
+
+/// A name of a device as it was heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardName {
+    /// The name, untrusted.
+    pub name: String,
+    /// Where it was heard: `lease`, `mdns`, `reverse-name`.
+    pub from: String,
+}
+
+/// One stretch of time in which an address was a device's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingView {
+    /// The address or prefix.
+    pub address: String,
+    /// How well it is known.
+    pub grade: Grade,
+    /// By what.
+    pub evidence: String,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when; none: it is in force.
+    pub until: Option<Timestamp>,
+}
+
+/// A schedule that binds a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleView {
+    /// Its name.
+    pub name: String,
+    /// Whom it is for.
+    pub scope: Scope,
+    /// Whether it counts now.
+    pub on: bool,
+    /// When that changes.
+    pub next_change: Option<Timestamp>,
+}
+
+/// Two devices that look like one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LikenessView {
+    /// The number of the one seen first.
+    pub first: u32,
+    /// Its name.
+    pub first_name: String,
+    /// The number of the one seen later.
+    pub second: u32,
+    /// Its name.
+    pub second_name: String,
+    /// When the first one was seen last.
+    pub left: Timestamp,
+    /// When the second one was seen first.
+    pub came: Timestamp,
+    /// Why they may be one, in words.
+    pub reasons: Vec<String>,
+}
+
+/// Two devices that were put together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicesMerged {
+    /// The name of both now.
+    pub name: String,
+    /// What they were called.
+    pub from: [String; 2],
+    /// What an entry of policy.toml set that is gone: `level strict`, `2 rules`.
+    pub dropped: Vec<String>,
+    /// The revision of the policy now.
+    pub revision: String,
+}
+
+/// A device that something was taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSplit {
+    /// The device.
+    pub name: String,
+    /// What is no longer its own.
+    pub part: String,
+    /// The name of what was split off, if it has one.
+    pub own_name: Option<String>,
+    /// The revision of the policy now.
+    pub revision: String,
 }
 
 /// A company and what it did in the last 24 hours.
