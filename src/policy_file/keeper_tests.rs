@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::tests::{device, list, name};
 use super::*;
 use crate::lists;
@@ -73,6 +75,7 @@ impl House {
             devices: devices.clone(),
             lists,
             clock: clock.clone(),
+            zone: Zone { zone: TimeZone::UTC, source: ZoneSource::Missing },
             announce,
         };
         let (policy, live) = PolicyFile::start(parts)?;
