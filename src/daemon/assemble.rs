@@ -22,7 +22,7 @@ use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
 use crate::notices::Notices;
 use crate::policy::LivePolicy;
-use crate::policy_file::{PolicyFile, Watching, Zone, self};
+use crate::policy_file::{self, PolicyFile, Watching, Zone};
 use crate::query_log::{QueryLog, Told};
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};

@@ -15,9 +15,9 @@ use crate::storage::{Database, StorageError};
 mod asserts;
 mod change;
 mod checker;
+mod device_entries;
 mod device_plan;
 mod diff;
-mod device_entries;
 mod disk;
 mod edit;
 mod edition;
@@ -255,8 +255,35 @@ impl PolicyFile {
         self.0.revisions().text(hash)
     }
 
-/// Puts another edition in force if schedules have begun or ended since, /// Returns the latest changes, StorageError> { self.0.history(most) }  /// Compares two revisions, by the clock as it is /// now, most: usize) -> Result<Vec<PastChange>, the latest first, those of pauses and rules with an end too. pub fn history(&self,;
-&self.revision(), (from, ChangeError> { compare(self.0.revisions(), ChangeError> { compare_text(self.0.revisions(), ChangeError> { self.0.undo(revision, actor), actor: &str) -> Result<Undone, and the one before it. pub fn compare(&self, from: Option<&str>, left out: the one in force, or the one before the last change. pub fn undo(&self, revision: Option<&str>, text) }  /// Puts an earlier text back in force: that of a revision, text: &str) -> Result<Comparison, to be called once a second. Returns whether it did. pub fn tick(&self) -> bool { self.0.tick() }  /// Returns the zone of schedules. pub fn zone(&self) -> &Zone { &self.0.parts().zone, to)) }  /// Compares the policy in force with a text. pub fn compare_text(&self, to: Option<&str>) -> Result<Comparison,
+    /// Returns the latest changes, the latest first, those of pauses and rules with an end too.
+    pub fn history(&self, most: usize) -> Result<Vec<PastChange>, StorageError> {
+        self.0.history(most)
+    }
+
+    /// Compares two revisions; left out: the one in force, and the one before it.
+    pub fn compare(&self, from: Option<&str>, to: Option<&str>) -> Result<Comparison, ChangeError> {
+        compare(self.0.revisions(), &self.revision(), (from, to))
+    }
+
+    /// Compares the policy in force with a text.
+    pub fn compare_text(&self, text: &str) -> Result<Comparison, ChangeError> {
+        compare_text(self.0.revisions(), &self.revision(), text)
+    }
+
+    /// Puts an earlier text back in force: that of a revision, or the one before the last change.
+    pub fn undo(&self, revision: Option<&str>, actor: &str) -> Result<Undone, ChangeError> {
+        self.0.undo(revision, actor)
+    }
+
+    /// Puts another edition in force if schedules have begun or ended since, by the clock as it is
+    /// now; to be called once a second. Returns whether it did.
+    pub fn tick(&self) -> bool {
+        self.0.tick()
+    }
+
+    /// Returns the zone of schedules.
+    pub fn zone(&self) -> &Zone {
+        &self.0.parts().zone
     }
 
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.
