@@ -15,6 +15,7 @@ use super::{GRACE, ListUpdates, StartError, UpdateParts, folder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
+use crate::discovery::{self, Discovery};
 use crate::dns_server::{self, Bound, Serving};
 use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
@@ -48,6 +49,7 @@ struct Parts {
     clock: Clock,
     state: Arc<Database>,
     devices: Devices,
+    discovery: Discovery,
     log: QueryLog,
     policy: PolicyFile,
     live: LivePolicy,
@@ -156,8 +158,13 @@ impl Parts {
         .map_err(policy_error)?;
         let upstreams =
             Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Unusable)?;
+        let discovery = Discovery::start(
+            &config.discovery,
+            discovery::Parts { devices: devices.clone(), clock: clock.clone() },
+        );
         let handles = Handles {
             devices: devices.clone(),
+            discovery: discovery.clone(),
             live: live.clone(),
             upstreams: upstreams.clone(),
             clock: clock.clone(),
@@ -168,7 +175,19 @@ impl Parts {
         let (for_updates, clocks) = (policy.clone(), clock.clone());
         let updates = UpdateParts { policy: for_updates, store, fetcher, clock: clocks };
         let updates = ListUpdates::spawn(updates);
-        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver, updates })
+        Ok(Parts {
+            config,
+            clock,
+            state,
+            devices,
+            discovery,
+            log,
+            policy,
+            live,
+            upstreams,
+            resolver,
+            updates,
+        })
     }
 }
 
@@ -243,6 +262,7 @@ fn http_parts(
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
         policy: parts.policy.clone(),
         live: parts.live.clone(),
         upstreams: parts.upstreams.clone(),

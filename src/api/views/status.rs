@@ -69,6 +69,9 @@ pub struct Status {
     pub log: LogState,
     /// What came in since the start.
     pub counts: Counts,
+    /// Ways of telling devices apart that do not work here, each with what is used instead.
+    #[serde(default)]
+    pub unseen: Vec<String>,
     /// What a person should know.
     pub notices: Vec<String>,
 }
