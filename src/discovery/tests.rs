@@ -388,7 +388,7 @@ impl Following {
     /// Lets it work until something is told that `wanted` takes.
     fn until<T>(&self, mut wanted: impl FnMut(Told) -> Option<T>) -> T {
         for _ in 0..1_000 {
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
             if let Some(found) = self.told.try_iter().find_map(&mut wanted) {
                 return found;
             }
