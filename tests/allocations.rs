@@ -9,6 +9,7 @@ use std::time::Duration;
 use deadpixel::clock::Clock;
 use deadpixel::config::Config;
 use deadpixel::devices::Devices;
+use deadpixel::discovery::Discovery;
 use deadpixel::lists::Lists;
 use deadpixel::policy_file::{self, PolicyFile, Zone};
 use deadpixel::query_log::{QueryLog, Recorder};
@@ -109,7 +110,13 @@ impl House {
         let resolver = Resolver::new(
             &config.resolver,
             bytes,
-            Handles { devices, live, upstreams, clock: clock.clone() },
+            Handles {
+                devices,
+                discovery: Discovery::blind(),
+                live,
+                upstreams,
+                clock: clock.clone(),
+            },
         );
         let recorder = log.recorder();
         let out = Vec::with_capacity(1_232);

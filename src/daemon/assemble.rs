@@ -182,6 +182,7 @@ impl Parts {
         );
         let handles = Handles {
             devices: devices.clone(),
+            discovery: discovery.clone(),
             live: live.clone(),
             upstreams: upstreams.clone(),
             clock: clock.clone(),
@@ -297,6 +298,7 @@ fn http_parts(
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
         policy: parts.policy.clone(),
         live: parts.live.clone(),
         upstreams: parts.upstreams.clone(),

@@ -75,6 +75,9 @@ pub struct Status {
     pub log: LogState,
     /// What came in since the start.
     pub counts: Counts,
+    /// Ways of telling devices apart that do not work here, each with what is used instead.
+    #[serde(default)]
+    pub unseen: Vec<String>,
     /// What needs a person now.
     pub notices: Vec<String>,
     /// How many notices are open.

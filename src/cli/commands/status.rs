@@ -49,6 +49,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         let notice = format!("! {}", escape(notice));
         text.push_str(&format!("  {}\n", wrap(&notice, 4, screen.width)));
     }
+    lines.extend(status.unseen.iter().map(|why| ("unseen", escape(why))));
     lines.extend(status.upstreams.iter().map(|view| ("upstream", upstream(view))));
     text.push_str(&fields(&lines, screen));
     text

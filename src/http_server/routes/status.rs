@@ -6,6 +6,7 @@ use super::{Answer, App, Shared, Snapshot, list_briefs, notice_views, pause_view
 use crate::api::{
     Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
 };
+use crate::discovery::Sense;
 use crate::model::{Level, Scope};
 use crate::upstream::UpstreamStatus;
 
@@ -69,6 +70,7 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
             error: figures.error,
         },
         counts: (parts.counts)(),
+        unseen: unseen(parts.discovery.senses()),
         notices,
         open_notices,
         latest_notices,
@@ -96,6 +98,12 @@ fn upstream(status: UpstreamStatus) -> UpstreamView {
         last_error: status.last_error,
         zone: status.zone,
     }
+}
+
+/// Says which ways of seeing do not work here, and what is used instead.
+fn unseen(senses: Vec<Sense>) -> Vec<String> {
+    let told = senses.into_iter().filter_map(|sense| Some((sense.name, sense.blind?)));
+    told.map(|(name, why)| format!("{name}: {why}")).collect()
 }
 
 /// Says what to try when none of the upstreams for all names answers.
