@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
-use super::{Held, NewList, Places, entries, entry_mut, kind_word, scope, scope_mut};
-use crate::model::{Action, DeviceName, DomainName, ListName, Prefix, Scope};
+use super::{Held, NewList, Places, entries, entry_mut, scope, scope_mut};
+use crate::model::{Action, DeviceName, DomainName, ListName, Scope};
 use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
 /// Entries that may name a device.
