@@ -16,8 +16,22 @@ const MOST: usize = 20;
 
 /// What many devices call themselves as they leave the factory.
 const COMMON: [&str; 16] = [
-    "android", "iphone", "ipad", "localhost", "unknown", "phone", "desktop", "laptop", "tv",
-    "espressif", "esp", "wlan0", "raspberrypi", "linux", "device", "printer",
+    "android",
+    "iphone",
+    "ipad",
+    "localhost",
+    "unknown",
+    "phone",
+    "desktop",
+    "laptop",
+    "tv",
+    "espressif",
+    "esp",
+    "wlan0",
+    "raspberrypi",
+    "linux",
+    "device",
+    "printer",
 ];
 
 /// Two devices that look like one, and why.
@@ -77,8 +91,7 @@ fn same_names(
                 continue;
             };
             let alike = names.entry(name.to_lowercase());
-            let alike =
-                alike.or_insert(Alike { name, heard: source, devices: Vec::new() });
+            let alike = alike.or_insert(Alike { name, heard: source, devices: Vec::new() });
             if alike.devices.iter().all(|other| other.id != device.id) {
                 alike.devices.push(device);
             }
@@ -203,8 +216,7 @@ mod tests {
 
     #[test]
     fn two_network_cards_from_factories_are_two() {
-        let devices =
-            [device(0, REAL, (10, 40)), device(1, "3c:5a:b4:99:99:99", (50, 90))];
+        let devices = [device(0, REAL, (10, 40)), device(1, "3c:5a:b4:99:99:99", (50, 90))];
         assert_eq!(likenesses(&devices, &["Pixel-7", "Pixel-7"]), []);
     }
 

@@ -57,7 +57,8 @@ impl PolicyFile {
         if standing.lists != old.standing.lists {
             let found = parts.lists.foresee(&old.loaded.catalogue, &standing.lists);
             let (ruleset, missing) = found.map_err(whole)?;
-            let wanted = missing.iter().filter(|name| standing.fetched().any(|it| it.name == **name));
+            let wanted =
+                missing.iter().filter(|name| standing.fetched().any(|it| it.name == **name));
             untold.extend(wanted.map(not_here));
             let catalogue = Arc::clone(&old.loaded.catalogue);
             let ruleset = Arc::new(ruleset);
