@@ -46,10 +46,15 @@ pub async fn forget(
         }
         if params.history {
             app.parts.log.flush();
-            app.parts.log.erase(device.id)?;
+            for part in &device.parts {
+                app.parts.log.erase(*part)?;
+            }
         }
-        app.parts.devices.forget(device.id)?;
-        let name = DeviceName::parse(&device.name)
+        // Without its name a device is the parts that it had.
+        for part in &device.parts {
+            app.parts.devices.forget(*part)?;
+        }
+        let name = DeviceName::parse(&device.key)
             .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
         Ok(app.changed(Scope::Device(name), device.name, None))
     })
@@ -136,7 +141,7 @@ fn wanted(
     snapshot: &Snapshot,
 ) -> Result<(Change, Scope, String), ProblemDocument> {
     let scope = || {
-        let name = DeviceName::parse(&device.name);
+        let name = DeviceName::parse(&device.key);
         let name = name.map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
         Ok::<Scope, ProblemDocument>(Scope::Device(name))
     };
