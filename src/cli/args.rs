@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{OfflineArgs, Span};
 use crate::api::ScopeChoice;
-use crate::model::{Level, ListKind};
+use crate::model::{Level, ListKind, LogDetail};
 
 /// A DNS server for a network that blocks trackers and shows who asked for them.
 #[derive(Clone, Debug, Parser)]
@@ -229,6 +229,59 @@ pub enum DeviceCommand {
         /// Its name, a part of it, an address
         device: String,
     },
+    /// Puts two together that are one: the first keeps its name, settings and rules
+    Merge {
+        /// The one that stays
+        device: String,
+        /// The one that is the same
+        other: String,
+        /// The name of both [default: the one there is, or that they call themselves]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Takes a hardware address or an address away from it: that is another device
+    Split {
+        /// Its name, a part of it, an address
+        device: String,
+        /// The hardware address or address that is not its own
+        part: String,
+        /// The name of the other device
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Puts it into groups, the strongest first
+    Group {
+        /// Its name, a part of it, an address
+        device: String,
+        /// The groups, in their order
+        #[arg(required_unless_present = "none")]
+        groups: Vec<String>,
+        /// Adds them behind those it has
+        #[arg(long, group = "how")]
+        add: bool,
+        /// Takes it out of them
+        #[arg(long, group = "how")]
+        remove: bool,
+        /// Takes it out of all groups
+        #[arg(long, group = "how", conflicts_with = "groups")]
+        none: bool,
+    },
+    /// Says what it is
+    Kind {
+        /// Its name, a part of it, an address
+        device: String,
+        /// phone, tablet, laptop, computer, tv, speaker, console, printer, camera, watch,
+        /// appliance, server, router; none leaves it to what is heard
+        kind: String,
+    },
+    /// Says what of its queries is kept
+    Log {
+        /// Its name, a part of it, an address
+        device: String,
+        /// full, tracking, counts or nothing
+        #[arg(value_parser = log_detail)]
+        detail: LogDetail,
+    },
     /// Gives it a name
     Rename {
         /// Its name so far, a part of it, an address
@@ -247,6 +300,16 @@ pub enum DeviceCommand {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+fn log_detail(text: &str) -> Result<LogDetail, String> {
+    match text {
+        "full" => Ok(LogDetail::Full),
+        "tracking" => Ok(LogDetail::Tracking),
+        "counts" => Ok(LogDetail::Counts),
+        "nothing" => Ok(LogDetail::Nothing),
+        _ => Err("write full, tracking, counts or nothing".into()),
+    }
 }
 
 /// What to do with a company.
@@ -491,6 +554,26 @@ mod tests {
         assert!(matches!(parse("log --all"), Ok(Command::Log(log)) if log.all));
         assert_eq!(parse("log --all -n 9").err(), Some(2));
         assert_eq!(parse("log -n 0").err(), Some(2));
+    }
+
+    #[test]
+    fn groups_are_set_added_to_or_left() {
+        let group = |line| match parse(line) {
+            Ok(Command::Device(DeviceCommand::Group { groups, add, remove, none, .. })) => {
+                Ok((groups.len(), add, remove, none))
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(code) => Err(code),
+        };
+        assert_eq!(group("device group tv kids guests"), Ok((2, false, false, false)));
+        assert_eq!(group("device group tv kids --add"), Ok((1, true, false, false)));
+        assert_eq!(group("device group tv --none"), Ok((0, false, false, true)));
+        for line in
+            ["device group tv", "device group tv kids --none", "device group tv x --add --remove"]
+        {
+            assert_eq!(group(line), Err(2), "{line}");
+        }
+        assert_eq!(parse("device log tv loud").err(), Some(2));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::commands::{
-    companies, device, devices, levels, lists, log, notices, rules, status, who, why,
+    companies, device, device_changes, devices, levels, lists, log, notices, policy_past,
+    policy_plan, rules, status, who, why,
 };
 use super::*;
 
@@ -51,7 +52,17 @@ fn printed(command: &Command, json: &str) -> String {
         Command::Log(_) => show(json, log::render),
         Command::Why(_) => show(json, why::render),
         Command::Devices => show(json, |view: &Vec<_>, screen| devices::render(view, screen)),
-        Command::Device(_) => show(json, device::render),
+        Command::Device(DeviceCommand::Show { .. }) => show(json, device::render),
+        Command::Device(DeviceCommand::Merge { .. }) => show(json, device_changes::merged_message),
+        Command::Device(DeviceCommand::Split { .. }) => show(json, device_changes::split_message),
+        Command::Policy(PolicyCommand::History { .. }) => {
+            show(json, |view: &Vec<_>, screen| policy_past::render(view, screen))
+        }
+        Command::Policy(PolicyCommand::Diff { .. }) => show(json, policy_past::render_diff),
+        Command::Policy(PolicyCommand::Undo { .. }) => show(json, policy_past::render_undone),
+        Command::Policy(PolicyCommand::Plan { all, .. }) => {
+            show(json, |view: &_, screen| policy_plan::render(view, *all, screen))
+        }
         Command::Companies { all } => {
             show(json, |view: &Vec<_>, screen| companies::render(view, *all, screen))
         }
@@ -115,6 +126,12 @@ fn every_read_has_an_example() {
     has("why", |command| matches!(command, Command::Why(_)));
     has("devices", |command| matches!(command, Command::Devices));
     has("device show", |command| matches!(command, Command::Device(_)));
+    has("device merge", |it| matches!(it, Command::Device(DeviceCommand::Merge { .. })));
+    has("device split", |it| matches!(it, Command::Device(DeviceCommand::Split { .. })));
+    has("policy history", |it| matches!(it, Command::Policy(PolicyCommand::History { .. })));
+    has("policy diff", |it| matches!(it, Command::Policy(PolicyCommand::Diff { .. })));
+    has("policy undo", |it| matches!(it, Command::Policy(PolicyCommand::Undo { .. })));
+    has("policy plan", |it| matches!(it, Command::Policy(PolicyCommand::Plan { .. })));
     has("companies", |command| matches!(command, Command::Companies { .. }));
     has("lists", |command| matches!(command, Command::Lists { command: None }));
     has("lists info", |command| matches!(command, Command::Lists { command: Some(_) }));

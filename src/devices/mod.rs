@@ -7,6 +7,7 @@
 //! - `configure`: what a new policy changes in it
 //! - `table`: what queries read of it
 //! - `listing`: devices as people see them
+//! - `likeness`: devices that may be one
 //! - `hints`, `proposal`: what others tell of them, and what that suggests
 //! - `likeness`: devices that may be one
 //! - `watch`: what a person may want to know

@@ -37,7 +37,7 @@ pub use unix_socket::{UnixDoor, bind_unix};
 use entries::{EntryViews, gap_view, read_cursor, write_cursor};
 use error::change_problem;
 use extract::{Actor, Body, Params, Peer, Segment, bounded, parse_name};
-use selection::{find_company, find_device, find_scope};
+use selection::{find_company, find_device, find_group, find_scope};
 use snapshot::{Snapshot, pause_views, seconds};
 use tallies::{Purposes, catalogue_purposes, rows_of, tally_of};
 use worth::worth;

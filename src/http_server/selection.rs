@@ -6,7 +6,7 @@ use super::{App, Snapshot, bounded};
 use crate::api::{ProblemDocument, ProblemKind, ScopeChoice};
 use crate::devices::Device;
 use crate::diagnostic::nearest;
-use crate::model::{Company, DeviceId, DeviceName, GroupName, Scope};
+use crate::model::{Company, DeviceId, DeviceName, GroupName, HardwareAddress, Scope};
 
 /// The most candidates that a problem names.
 const MAX_CANDIDATES: usize = 10;
@@ -26,7 +26,7 @@ pub fn find_scope(app: &App, choice: ScopeChoice) -> Result<Scope, ProblemDocume
     let text = bounded("device", text)?;
     let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = find_device(&text, &snapshot.devices, identify)?;
-    let name = DeviceName::parse(&device.name);
+    let name = DeviceName::parse(&device.key);
     name.map(Scope::Device).map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))
 }
 
@@ -56,7 +56,7 @@ pub fn find_group<'g>(
     })
 }
 
-/// Finds a device by name, number, address or part of its name, in this order; a name in the same
+/// Finds a device by name, number, address, hardware address or part of its name, in this order; a name in the same
 /// case stands before one in another.
 pub fn find_device<'d>(
     text: &str,
@@ -64,8 +64,12 @@ pub fn find_device<'d>(
     identify: impl Fn(IpAddr) -> Option<DeviceId>,
 ) -> Result<&'d Device, ProblemDocument> {
     let wanted = text.trim().to_lowercase();
-    let by_id = |id: DeviceId| devices.iter().find(|device| device.id == id);
-    let same = || devices.iter().find(|device| device.name == text.trim());
+    let by_id =
+        |id: DeviceId| devices.iter().find(|device| device.id == id || device.parts.contains(&id));
+    let same = || {
+        let by_name = devices.iter().find(|device| device.name == text.trim());
+        by_name.or_else(|| devices.iter().find(|device| device.key == text.trim()))
+    };
     let exact = same().or_else(|| {
         let mut named = devices.iter().filter(|device| device.name.to_lowercase() == wanted);
         named.next().filter(|_| named.next().is_none())
@@ -76,7 +80,14 @@ pub fn find_device<'d>(
         let bound = devices.iter().find(|device| device.addresses.contains(&address));
         bound.or_else(|| identify(address).and_then(by_id))
     };
-    if let Some(device) = exact.or_else(numbered).or_else(addressed) {
+    let by_hardware = || {
+        let hardware: HardwareAddress = wanted.parse().ok()?;
+        devices.iter().find(|device| device.hardware.contains(&hardware))
+    };
+    // An address is whose it is now; devices that nobody named may be called by one they had.
+    let now = addressed().filter(|_| exact.is_none_or(|device| !device.named));
+    let found = now.or(exact).or_else(numbered).or_else(by_hardware);
+    if let Some(device) = found {
         return Ok(device);
     }
     let partly =
@@ -138,6 +149,12 @@ fn not_found(what: &str, text: &str, candidates: Vec<String>) -> ProblemDocument
 
 /// Names what may be meant: a name much like it, else those that people gave.
 fn unknown_device(text: &str, devices: &[Device]) -> ProblemDocument {
+    if text.trim().parse::<HardwareAddress>().is_ok() {
+        let detail = format!("no device is known by the hardware address `{}`", text.trim());
+        return ProblemDocument::new(ProblemKind::NotFound, detail)
+            .field("device")
+            .hint("`deadpixel devices` lists those that asked");
+    }
     if text.trim().parse::<IpAddr>().is_ok() {
         let detail = format!("no device is known by the address `{}`", text.trim());
         return ProblemDocument::new(ProblemKind::NotFound, detail)
@@ -196,6 +213,18 @@ mod tests {
         assert_eq!(found("fd00:0::3"), Ok(3));
         assert_eq!(found("192.168.1.4"), Ok(4));
         assert_eq!(found("192.168.1.40"), Ok(1));
+    }
+
+    #[test]
+    fn a_hardware_address_finds_its_device_however_it_is_written() {
+        let mut devices = household();
+        devices[2].hardware = vec!["3c:5a:b4:01:02:0f".parse().expect("an address")];
+        for text in ["3c:5a:b4:01:02:0f", "3C-5A-B4-01-02-0F", "3c:5a:b4:1:2:f"] {
+            let device = find_device(text, &devices, |_| None).map(|device| device.id.0);
+            assert_eq!(device, Ok(3), "{text}");
+        }
+        let unknown = find_device("3c:5a:b4:00:00:01", &devices, |_| None).expect_err("nobody");
+        assert!(unknown.detail.contains("hardware address"), "{}", unknown.detail);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl<'g> Planner<'g> {
         if entry.is_none() {
             let seen = self.seen(device)?;
             self.text.add_device(to, &Places::of(seen)?)?;
-            let from = DeviceName::parse(&seen.name).ok().filter(|from| from != to);
+            let from = DeviceName::parse(&seen.key).ok().filter(|from| from != to);
             self.steps.extend(from.map(|from| TimedStep::Rename(from, to.clone())));
         }
         Ok(())
@@ -115,7 +115,7 @@ impl<'g> Planner<'g> {
             return Ok(());
         }
         let seen = self.ground.devices.iter().find(|seen| seen.id == device);
-        let name = seen.and_then(|seen| DeviceName::parse(&seen.name).ok());
+        let name = seen.and_then(|seen| DeviceName::parse(&seen.key).ok());
         self.steps.extend(name.map(TimedStep::Forget));
         Ok(())
     }
@@ -174,7 +174,7 @@ impl<'g> Planner<'g> {
         places.hardware.extend(gained.hardware);
         places.addresses.extend(gained.addresses);
         self.text.add_device(&name, &places)?;
-        let from = DeviceName::parse(&base.name).ok().filter(|from| *from != name);
+        let from = DeviceName::parse(&base.key).ok().filter(|from| *from != name);
         self.steps.extend(from.map(|from| TimedStep::Rename(from, name)));
         Ok(())
     }
@@ -243,7 +243,7 @@ impl<'g> Planner<'g> {
         if let Some(name) = self.entry_of(device) {
             return Ok(Scope::Device(name.clone()));
         }
-        let name = DeviceName::parse(&self.seen(device)?.name).map_err(ChangeError::Invalid)?;
+        let name = DeviceName::parse(&self.seen(device)?.key).map_err(ChangeError::Invalid)?;
         Ok(Scope::Device(name))
     }
 

@@ -304,7 +304,7 @@ impl<'g> Planner<'g> {
     pub(super) fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
         let named = self.ground.standing.devices.iter().any(|device| device.name == *name);
         let mut devices = self.ground.devices.iter();
-        devices.find(|device| !named && !device.named && device.name == name.as_str())
+        devices.find(|device| !named && !device.named && device.key == name.as_str())
     }
 
     pub(super) fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
@@ -364,7 +364,7 @@ mod tests {
     fn seen(id: DeviceId, text: &str, addresses: &[&str]) -> Device {
         let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
         let named = text == "TV";
-        Device { id, name: text.into(), named, addresses, ..Device::default() }
+        Device { id, name: text.into(), key: text.into(), named, addresses, ..Device::default() }
     }
 
     fn planned_with(text: &str, timed: &Timed, change: &Change) -> Result<Plan, ChangeError> {

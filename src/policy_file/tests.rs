@@ -409,6 +409,11 @@ tags = ["user_child", "Kids"]
     }
 }
 
+fn by_address(text: &str) -> Places {
+    let addresses = vec![text.parse().expect("an address")];
+    Places { addresses, ..Places::default() }
+}
+
 mod editing {
     use toml_edit::Value;
 
@@ -592,11 +597,6 @@ mod editing {
         assert_eq!(standing.devices[0].name, device("Fernseher \"groß\""));
         assert_eq!(standing.rules[0].scope, Scope::Device(device("Fernseher \"groß\"")));
         assert_eq!(new.lines().count(), HOUSE.lines().count());
-    }
-
-    fn by_address(text: &str) -> Places {
-        let addresses = vec![text.parse().expect("an address")];
-        Places { addresses, ..Places::default() }
     }
 
     #[test]

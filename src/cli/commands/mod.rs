@@ -4,6 +4,7 @@ pub mod companies;
 pub mod company;
 pub mod config;
 pub mod device;
+pub mod device_changes;
 pub mod devices;
 pub mod levels;
 pub mod lists;
@@ -35,6 +36,8 @@ use super::{
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
 use crate::model::{Action, Level};
+use device::recorded;
+use devices::likeness_lines;
 use lists::about;
 use log::verdict;
 use log_follower::Follower;
@@ -70,7 +73,8 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Log(log) => log::run(session, log).await,
         Command::Why(why) => why::run(session, why).await,
         Command::Devices => devices::run(session).await,
-        Command::Device(command) => device::run(session, command).await,
+        Command::Device(DeviceCommand::Show { device }) => device::show(session, device).await,
+        Command::Device(command) => device_changes::run(session, command).await,
         Command::Companies { all } => companies::run(session, *all).await,
         Command::Company(command) => company::run(session, command).await,
         Command::Lists { command: None } => lists::run(session).await,

@@ -1,21 +1,20 @@
-//! Devices: all of them, one of them, its name, its end.
+//! Devices: all of them, and one of them.
 
 use std::collections::HashMap;
 
 use axum::extract::State;
 
 use super::{
-    Actor, Answer, App, Body, Params, Purposes, Segment, Shared, Snapshot, change_problem,
-    company_rows, find_device, rows_of, rule_view, seconds, tally_of, written_view,
+    Answer, App, Purposes, Segment, Shared, Snapshot, company_rows, device_facts, rows_of,
+    rule_view, seconds, tally_of, written_view,
 };
 use crate::api::{
-    Bound, Changed, DeviceChange, DeviceDetails, DeviceView, ForgetParams, ProblemDocument,
-    ProblemKind, QueryTally, RuleView, timestamp,
+    Bound, DeviceDetails, DeviceView, ProblemDocument, QueryTally, RuleView, ScheduleView,
+    timestamp,
 };
 use crate::devices::Device;
-use crate::model::{DeviceId, DeviceName, Scope};
-use crate::policy::{CompanySwitch, Effective, ListSwitch, Sourced};
-use crate::policy_file::Change;
+use crate::model::{DeviceId, Scope};
+use crate::policy::{BoundSchedule, CompanySwitch, Effective, ListSwitch, Sourced};
 use crate::query_log::{QueryCount, Total};
 
 /// Companies that a list of devices names for each.
@@ -31,71 +30,22 @@ pub async fn show(State(app): State<Shared>, Segment(text): Segment) -> Answer<D
     app.work(move |app| read_one(app, &text)).await
 }
 
-/// Answers `PATCH`.
-pub async fn rename(
-    State(app): State<Shared>,
-    Segment(text): Segment,
-    Actor(actor): Actor,
-    Body(change): Body<DeviceChange>,
-) -> Answer<Changed> {
-    app.work(move |app| {
-        let name = DeviceName::parse(&change.name)
-            .map_err(|why| ProblemDocument::new(ProblemKind::InvalidInput, why).field("name"))?;
-        let device = find(app, &Snapshot::of(app), &text)?;
-        let rename = Change::RenameDevice(device.id, name.clone());
-        app.parts.policy.apply(&rename, &actor).map_err(change_problem)?;
-        Ok(app.changed(Scope::Device(name), device.name, None))
-    })
-    .await
-}
-
-/// Answers `DELETE`.
-pub async fn forget(
-    State(app): State<Shared>,
-    Segment(text): Segment,
-    Params(params): Params<ForgetParams>,
-    Actor(actor): Actor,
-) -> Answer<Changed> {
-    app.work(move |app| {
-        let device = find(app, &Snapshot::of(app), &text)?;
-        if device.named {
-            let change = Change::ForgetDevice(device.id);
-            app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
-        }
-        if params.history {
-            app.parts.log.flush();
-            app.parts.log.erase(device.id)?;
-            app.parts.news.notices.forget(device.id);
-        }
-        app.parts.devices.forget(device.id)?;
-        let name = DeviceName::parse(&device.name)
-            .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
-        Ok(app.changed(Scope::Device(name), device.name, None))
-    })
-    .await
-}
-
-fn find(app: &App, snapshot: &Snapshot, text: &str) -> Result<Device, ProblemDocument> {
-    let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
-    find_device(text, &snapshot.devices, identify).cloned()
-}
-
 fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
     let (from, until) = snapshot.last_day();
     let mut totals: HashMap<DeviceId, Vec<Total>> = HashMap::new();
-    for total in app.parts.log.totals(from, until)? {
+    for total in snapshot.totals(app, from, until)? {
         totals.entry(total.device).or_default().push(total);
     }
-    let queries: HashMap<_, _> = app.parts.log.queries(from, until)?.into_iter().collect();
+    let queries = snapshot.queries(app, from, until)?;
     let day_of = |device: &Device| Day {
         totals: totals.get(&device.id).cloned().unwrap_or_default(),
         queries: queries.get(&device.id).cloned().unwrap_or_default(),
     };
     let devices = snapshot.devices.iter();
     let mut views: Vec<DeviceView> =
-        devices.map(|device| view(&snapshot, device, &day_of(device))).collect();
+        devices.map(|device| view(app, &snapshot, device, &day_of(device))).collect();
     views.sort_by(|a, b| {
         b.attempts.attempts.cmp(&a.attempts.attempts).then(b.last_seen.cmp(&a.last_seen))
     });
@@ -105,24 +55,32 @@ fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
 fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     app.parts.log.flush();
     let snapshot = Snapshot::of(app);
-    let device = find(app, &snapshot, text)?;
+    let device = app.find_device(text, &snapshot)?.clone();
     let (from, until) = snapshot.last_day();
-    let mut totals = app.parts.log.totals(from, until)?;
+    let mut totals = snapshot.totals(app, from, until)?;
     totals.retain(|total| total.device == device.id);
-    let counts = app.parts.log.queries(from, until)?;
-    let found = counts.into_iter().find(|(id, _)| *id == device.id);
-    let day = Day { totals, queries: found.map(|(_, count)| count).unwrap_or_default() };
+    let queries = snapshot.queries(app, from, until)?.remove(&device.id).unwrap_or_default();
+    let day = Day { totals, queries };
     let part = snapshot.part(&device);
     let timed = app.parts.policy.timed();
     let effective = match part {
         Some(part) => Effective::of(&snapshot.standing, &timed, Some(&part.name)),
         None => Effective::of_unknown(&snapshot.standing, &timed),
     };
+    let (bindings, more_bindings) = device_facts::bindings(app, device.id)?;
     Ok(DeviceDetails {
-        device: view(&snapshot, &device, &day),
+        device: view(app, &snapshot, &device, &day),
         configured: part
             .map(|part| part.addresses.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
+        hardware: device_facts::hardware(&device, part),
+        names: device_facts::names(app, device.id),
+        bindings,
+        more_bindings,
+        may_be: device_facts::may_be(app, device.id, &snapshot)?,
+        only_listed: effective.only_listed.value,
+        only_listed_from: effective.only_listed.source.to_string(),
+        schedules: effective.schedules.iter().map(schedule_view).collect(),
         level_from: effective.level.source.to_string(),
         log_from: effective.log.source.to_string(),
         lists: effective.lists.iter().map(bound_list).collect(),
@@ -138,14 +96,21 @@ struct Day {
     queries: QueryCount,
 }
 
-fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
+fn view(app: &App, snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
     let policy = snapshot.policy(Some(device.id));
     let part = snapshot.part(device);
     let rows = rows_of(&day.totals, TOP_COMPANIES, snapshot, &Purposes::default());
     let seen = |at: i64| (at > 0).then(|| timestamp(at));
+    let (kind, kind_from) = device_facts::kind(device, part);
+    let proposed = device.proposal.name.as_ref().filter(|_| !device.named);
     DeviceView {
         brief: snapshot.brief(device),
         named: device.named,
+        proposed_name: proposed.map(|(name, _)| name.clone()),
+        kind,
+        kind_from,
+        maker: device_facts::maker(app, device),
+        grade: device.grade,
         groups: part.map(|part| part.groups.clone()).unwrap_or_default(),
         log: policy.log_detail(),
         paused_until: policy.paused_until(snapshot.now).map(seconds),
@@ -159,6 +124,15 @@ fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
         },
         attempts: tally_of(day.totals.iter()),
         top_companies: rows.into_iter().filter_map(|row| row.company).collect(),
+    }
+}
+
+fn schedule_view(schedule: &BoundSchedule) -> ScheduleView {
+    ScheduleView {
+        name: schedule.name.to_string(),
+        scope: schedule.scope.clone(),
+        on: schedule.on,
+        next_change: schedule.next_change.map(seconds),
     }
 }
 

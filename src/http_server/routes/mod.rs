@@ -1,6 +1,8 @@
 //! Which path is answered by what: one file a resource.
 
 mod companies;
+mod device_changes;
+mod device_facts;
 mod devices;
 mod levels;
 mod list_changes;
@@ -24,9 +26,9 @@ use axum::routing::{delete, get, post, put};
 
 use super::{
     Actor, Answer, App, Body, EntryViews, Params, Purposes, Segment, Shared, Snapshot, bounded,
-    catalogue_purposes, change_problem, find_company, find_device, find_scope, gap_view,
-    parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of, worth,
-    write_cursor,
+    catalogue_purposes, change_problem, find_company, find_device, find_group, find_scope,
+    gap_view, parse_name, pause_views, read_cursor, rows_of, seconds, seconds_from_now, tally_of,
+    worth, write_cursor,
 };
 use crate::api::paths;
 use list_changes::list_name;
@@ -45,13 +47,17 @@ pub fn routes() -> Router<Shared> {
     let plan = post(policy_plan::plan).layer(DefaultBodyLimit::max(POLICY_LIMIT));
     let compare = get(policy_past::diff).post(policy_past::diff_text);
     let compare = compare.layer(DefaultBodyLimit::max(POLICY_LIMIT));
+    let device = get(devices::show).patch(device_changes::change).delete(device_changes::forget);
     Router::new()
         .route(paths::STATUS, get(status::show))
         .route(paths::WHO, get(who::show))
         .route(paths::QUERIES, get(queries::page))
         .route(paths::WHY, get(why::explain))
         .route(paths::DEVICES, get(devices::list))
-        .route(paths::DEVICE, get(devices::show).patch(devices::rename).delete(devices::forget))
+        .route(paths::DEVICE_PROPOSALS, get(device_facts::proposals))
+        .route(paths::DEVICES_MERGE, post(device_changes::merge))
+        .route(paths::DEVICE_SPLIT, post(device_changes::split))
+        .route(paths::DEVICE, device)
         .route(paths::COMPANIES, get(companies::list))
         .route(paths::COMPANY_POLICY, put(companies::switch))
         .route(paths::LISTS, get(lists::list).post(list_changes::add))

@@ -262,6 +262,7 @@ fn words(in_force: &InForce, reason: Reason) -> String {
         }
         Reason::Ban(found) => list(found).replacen("ban-", "ban of ", 1),
         Reason::List(found) => format!("list {}", list(found)),
+        Reason::NotListed => "only what is listed".into(),
         Reason::Canary => "the network resolves by itself".into(),
     }
 }
