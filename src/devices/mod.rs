@@ -1,12 +1,14 @@
 //! Who asks: addresses to devices, with bindings over time and their grades; no network.
 //!
 //! - `register`: all devices and bindings, in memory
+//! - `makers`: who made a network card
 //! - `configure`: what a new policy changes in the register
 //! - `seen`: what others tell of devices
 //! - `proposal`: what hints suggest as name and kind
 //! - `store`: their rows in `state.db`
 
 mod configure;
+mod makers;
 mod proposal;
 mod register;
 mod seen;
@@ -23,6 +25,7 @@ use crate::clock::Clock;
 use crate::model::{BindingId, DeviceId, DeviceName, Grade, HardwareAddress, Moment, Prefix};
 use crate::storage::{Database, StorageError};
 
+pub use makers::maker;
 pub use proposal::{Proposal, propose};
 pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
 pub use settings::Settings;
