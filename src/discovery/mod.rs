@@ -2,6 +2,11 @@
 //!
 //! Everything found goes to [`Devices`]; nothing here decides who is who.
 
+mod hearing;
+pub mod leases;
+mod links;
+pub mod mdns;
+mod reverse_names;
 mod settings;
 
 use std::net::IpAddr;
@@ -11,6 +16,8 @@ pub use settings::Settings;
 
 use crate::clock::Clock;
 use crate::devices::Devices;
+
+use hearing::Hearing;
 
 /// What discovery works with.
 pub struct Parts {
@@ -47,13 +54,14 @@ pub struct Discovery(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    hearing: Hearing,
 }
 
 impl Discovery {
     /// Starts whatever can be started here; call it inside the main runtime.
     pub fn start(settings: &Settings, parts: Parts) -> Discovery {
-        let _ = settings;
-        Discovery(Arc::new(Inner { parts }))
+        let hearing = Hearing::start(settings, &parts);
+        Discovery(Arc::new(Inner { parts, hearing }))
     }
 
     /// Looks for whose an address is, asking the kernel and the link; within 50 ms.
@@ -65,7 +73,7 @@ impl Discovery {
 
     /// Returns how each way of seeing fares.
     pub fn senses(&self) -> Vec<Sense> {
-        Vec::new()
+        self.0.hearing.senses()
     }
 
     /// Returns what was seen since the last call.
