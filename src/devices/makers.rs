@@ -193,6 +193,8 @@ mod tests {
         let mut script = Command::new(here.join("scripts/build-makers"));
         match script.arg("--from").arg(&source).arg("--to").arg(&made).status() {
             Err(error) => return println!("skipped: the script does not start here: {error}"),
+            // What `env` says where there is no Python.
+            Ok(status) if status.code() == Some(127) => return println!("skipped: no python3"),
             Ok(status) => assert!(status.success()),
         }
         let theirs = unpacked(&made);
