@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
 
+use deadpixel::devices::{HintSource, HintText, propose};
 use deadpixel::diagnostic::Reader;
 use deadpixel::dns_server::{Opening, read_opening};
+use deadpixel::model::DeviceName;
 use deadpixel::rules::parse::{Format, Summary, parse};
 use deadpixel::wire::{
     ExtendedError, HEADER_OCTETS, Header, Message, OUR_PAYLOAD, Query, Question, Reply,
@@ -212,4 +214,33 @@ pub fn config_text(octets: &[u8]) {
     };
     assert!(problems.0.iter().all(|problem| problem.line >= 1 && problem.column >= 1));
     assert!(!problems.to_string().is_empty());
+}
+
+/// A lease file: whatever is in it, each address has one lease, and names are bounded.
+pub fn leases(octets: &[u8]) {
+    let Some(reading) = deadpixel::discovery::leases::parse(octets) else {
+        return;
+    };
+    assert!(reading.format.is_some() || reading.leases.is_empty());
+    assert!(reading.leases.is_sorted_by(|a, b| a.address < b.address));
+    for lease in reading.leases {
+        assert!(lease.hardware.is_none_or(|hardware| hardware.is_one_device()));
+        assert!(lease.host_name.is_none_or(|name| !name.is_empty() && name.len() <= 255));
+    }
+}
+
+/// An announcement heard on the network, and what it would propose.
+pub fn announcement(packet: &[u8]) {
+    let sender = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20));
+    let Some(heard) = deadpixel::discovery::mdns::hear(packet, sender) else {
+        return;
+    };
+    assert!(heard.words.len() <= 16);
+    assert!(heard.words.iter().all(|word| word.chars().count() <= 128));
+    let name = heard.name.map(|(_, name)| name);
+    let text = HintText { name, words: heard.words, kind: None };
+    let proposal = propose(&[(HintSource::Mdns, text)], None);
+    if let Some((name, _)) = proposal.name {
+        assert!(DeviceName::parse(&name).is_ok(), "{name:?}");
+    }
 }

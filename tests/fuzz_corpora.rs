@@ -44,3 +44,13 @@ fn lists_of_rules() {
 fn configuration_files() {
     replay("config_text", bodies::config_text);
 }
+
+#[test]
+fn lease_files() {
+    replay("leases", bodies::leases);
+}
+
+#[test]
+fn announcements() {
+    replay("announcement", bodies::announcement);
+}

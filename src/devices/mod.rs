@@ -7,8 +7,8 @@
 //! - `configure`: what a new policy changes in it
 //! - `table`: what queries read of it
 //! - `listing`: devices as people see them
-//! - `likeness`: devices that may be one
 //! - `hints`, `proposal`: what others tell of them, and what that suggests
+//! - `makers`: who made a network card
 //! - `likeness`: devices that may be one
 //! - `watch`: what a person may want to know
 //! - `keeping`, `store`: what is written to `state.db`, and let go
@@ -21,6 +21,7 @@ mod keeping;
 mod leases;
 mod likeness;
 mod listing;
+mod makers;
 mod named;
 mod owners;
 mod proposal;
@@ -40,6 +41,7 @@ use crate::model::{BindingId, DeviceId, DeviceName, Grade, HardwareAddress, Mome
 use crate::storage::{Database, StorageError};
 
 pub use likeness::Likeness;
+pub use makers::maker;
 pub use proposal::{Proposal, propose};
 pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
 pub use settings::Settings;

@@ -2,13 +2,18 @@
 //!
 //! Everything found goes to [`Devices`]; nothing here decides who is who.
 
+mod hearing;
 mod kernel;
+pub mod leases;
+mod links;
 mod look_up;
+pub mod mdns;
 mod messages;
 mod name_servers;
 mod netlink;
 mod octets;
 mod on_link;
+mod reverse_names;
 mod running;
 mod settings;
 mod tables;
@@ -25,6 +30,7 @@ use crate::devices::Devices;
 
 pub use settings::Settings;
 
+use hearing::Hearing;
 use kernel::{Kernel, ROOM, Tell, Told};
 use look_up::LookUps;
 use messages::{Message, News, OwnAddress, Route, Row, messages, request, row_of};
@@ -76,6 +82,8 @@ struct Inner {
     /// None where nothing was started.
     look_ups: Option<LookUps>,
     running: Vec<Running>,
+    /// None where nothing was started.
+    hearing: Option<Hearing>,
 }
 
 impl Discovery {
@@ -83,7 +91,7 @@ impl Discovery {
     ///
     /// It waits for the kernel's tables, a quarter of a second at most.
     pub fn start(settings: &Settings, parts: Parts) -> Discovery {
-        let _ = settings;
+        let hearing = Some(Hearing::start(settings, &parts));
         let (sights, on_link) =
             (Sights::default(), Arc::new(ArcSwap::from_pointee(OnLink::default())));
         let tell = tell(&parts);
@@ -93,13 +101,13 @@ impl Discovery {
         let running = vec![kernel::spawn(kernel)];
         // Those who ask before the tables are read are looked up one by one.
         let _ = read.recv_timeout(BEFORE_START);
-        Discovery(Arc::new(Inner { sights, look_ups: Some(look_ups), running }))
+        Discovery(Arc::new(Inner { sights, look_ups: Some(look_ups), running, hearing }))
     }
 
     /// Sees nothing: for tests, and where only addresses matter.
     pub fn blind() -> Discovery {
         let (sights, running) = (Sights::default(), Vec::new());
-        Discovery(Arc::new(Inner { sights, look_ups: None, running }))
+        Discovery(Arc::new(Inner { sights, look_ups: None, running, hearing: None }))
     }
 
     /// Looks for whose an address is, asking the kernel and the link; within 50 ms.
@@ -113,7 +121,8 @@ impl Discovery {
 
     /// Returns how each way of seeing fares.
     pub fn senses(&self) -> Vec<Sense> {
-        self.0.running.iter().flat_map(Running::senses).collect()
+        let heard = self.0.hearing.iter().flat_map(Hearing::senses);
+        self.0.running.iter().flat_map(Running::senses).chain(heard).collect()
     }
 
     /// Returns what was seen since the last call.
