@@ -227,6 +227,22 @@ fn a_forwarders_hardware_option_tells_devices_apart() {
 }
 
 #[test]
+fn an_address_that_the_policy_names_holds_beside_hardware_that_it_does_not() {
+    let (daemon, _upstream) = daemon();
+    let both = [option(65001, &CARD), subnet(ip(FREE))];
+    for _ in 0..3 {
+        assert!(!ask_with(&daemon, FORWARDER, PIXEL, &both).is_null_address());
+    }
+    assert_eq!(last_asked(&daemon, PIXEL), ("127.0.0.40".into(), "Free".into()));
+    for (address, name) in [(60, "a.example"), (61, "b.example")] {
+        ask_with(&daemon, FORWARDER, name, &[option(65001, &CARD), subnet(ip(address))]);
+    }
+    let [a, b] = ["a.example", "b.example"].map(|name| last_asked(&daemon, name));
+    assert_eq!([&*a.0, &*b.0], ["127.0.0.60", "127.0.0.61"]);
+    assert_eq!(a.1, b.1, "one card, wherever it is");
+}
+
+#[test]
 fn a_forwarders_proxy_header_holds_for_its_whole_connection() {
     let (daemon, _upstream) = daemon();
     for header in [line("127.0.0.40"), binary(ip(FREE)), line("fd00::40")] {
@@ -309,7 +325,7 @@ fn nothing_of_what_tells_devices_apart_goes_upstream() {
     for octets in &traces {
         assert!(!upstream.saw_octets(octets), "{octets:02x?}");
     }
-    assert!(upstream.saw_octets(b"example"), "packets are looked at");
+    assert!(upstream.saw_octets(&[0, 0, 1, 0, 1]), "packets are looked at");
 }
 
 #[test]
