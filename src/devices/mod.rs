@@ -393,7 +393,8 @@ impl Devices {
 fn asker_of(forwarder: IpAddr, claim: Claim) -> Asker {
     let claim = match claim {
         Claim::Address(address) => Claim::Address(address.to_canonical()),
-        hardware => hardware,
+        Claim::Both(hardware, address) => Claim::Both(hardware, address.to_canonical()),
+        Claim::Hardware(hardware) => Claim::Hardware(hardware),
     };
     Asker::Claimed(forwarder.to_canonical(), claim)
 }

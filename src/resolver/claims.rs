@@ -48,11 +48,14 @@ impl Arrival {
     pub fn ask_for(&mut self, claims: &Claims) {
         let forwarder = self.client;
         let address = claims.address.filter(|address| is_somebody(*address, forwarder));
-        let hardware = claims.hardware.map(Claim::Hardware);
-        if let Some(claim) = hardware.or(address.map(Claim::Address)) {
-            self.client = address.unwrap_or(forwarder);
-            self.behalf = Behalf::Claimed { forwarder, claim };
-        }
+        let claim = match (claims.hardware, address) {
+            (Some(hardware), Some(address)) => Claim::Both(hardware, address),
+            (Some(hardware), None) => Claim::Hardware(hardware),
+            (None, Some(address)) => Claim::Address(address),
+            (None, None) => return,
+        };
+        self.client = address.unwrap_or(forwarder);
+        self.behalf = Behalf::Claimed { forwarder, claim };
     }
 }
 
@@ -118,11 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_address_is_the_client_and_hardware_says_more() {
+    fn a_claimed_address_is_the_client_and_hardware_is_beside_it() {
         let (there, claim) = (address("192.168.1.40"), Claim::Address(address("192.168.1.40")));
         assert_eq!(heard(FORWARDER, None, Some("192.168.1.40")), (there, Some(claim)));
+        let both = Some(Claim::Both(HARDWARE, address("192.168.1.40")));
+        assert_eq!(heard(FORWARDER, Some(HARDWARE), Some("192.168.1.40")), (there, both));
         let hardware = Some(Claim::Hardware(HARDWARE));
-        assert_eq!(heard(FORWARDER, Some(HARDWARE), Some("192.168.1.40")), (there, hardware));
         assert_eq!(heard(FORWARDER, Some(HARDWARE), None), (address(FORWARDER), hardware));
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use deadpixel::model::RecordType;
+use hickory_proto::rr::RecordType;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -227,6 +227,22 @@ fn a_forwarders_hardware_option_tells_devices_apart() {
 }
 
 #[test]
+fn an_address_that_the_policy_names_holds_beside_hardware_that_it_does_not() {
+    let (daemon, _upstream) = daemon();
+    let both = [option(65001, &CARD), subnet(ip(FREE))];
+    for _ in 0..3 {
+        assert!(!ask_with(&daemon, FORWARDER, PIXEL, &both).is_null_address());
+    }
+    assert_eq!(last_asked(&daemon, PIXEL), ("127.0.0.40".into(), "Free".into()));
+    for (address, name) in [(60, "a.example"), (61, "b.example")] {
+        ask_with(&daemon, FORWARDER, name, &[option(65001, &CARD), subnet(ip(address))]);
+    }
+    let [a, b] = ["a.example", "b.example"].map(|name| last_asked(&daemon, name));
+    assert_eq!([&*a.0, &*b.0], ["127.0.0.60", "127.0.0.61"]);
+    assert_eq!(a.1, b.1, "one card, wherever it is");
+}
+
+#[test]
 fn a_forwarders_proxy_header_holds_for_its_whole_connection() {
     let (daemon, _upstream) = daemon();
     for header in [line("127.0.0.40"), binary(ip(FREE)), line("fd00::40")] {
@@ -301,16 +317,15 @@ fn nothing_of_what_tells_devices_apart_goes_upstream() {
             let name = format!("n{sent}.x{number}.example");
             let reply = ask_with(&daemon, from, &name, &[claim.clone()]);
             assert_eq!(reply.addresses(), [IpAddr::V4(FakeUpstream::address_of(&name))]);
-            assert_eq!(upstream.times_asked(&format!("{name}."), RecordType::A), 1);
+            assert_eq!(upstream.times_asked(&name, RecordType::A), 1);
         }
     }
-    let address = [127, 0, 0, FREE];
-    for octets in
-        [&options.concat()[..4], &address, &CARD, b"3c:5a", b"PFq0", &[0xfd, 0xe9], &[0xfe, 0x31]]
-    {
+    let mut traces: Vec<Vec<u8>> = options.iter().map(|option| option[..4].to_vec()).collect();
+    traces.extend([&[127, 0, 0, FREE][..], &CARD, b"3c:5a", b"PFq0"].map(<[u8]>::to_vec));
+    for octets in &traces {
         assert!(!upstream.saw_octets(octets), "{octets:02x?}");
     }
-    assert!(upstream.saw_octets(b"example"), "packets are looked at");
+    assert!(upstream.saw_octets(&[0, 0, 1, 0, 1]), "packets are looked at");
 }
 
 #[test]
