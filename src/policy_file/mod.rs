@@ -47,7 +47,7 @@ pub use watch::Watching;
 pub use zone::{Zone, ZoneSource};
 
 use change::{company_word, kind_word, log_word};
-use checker::{Checker, names_of};
+use checker::{Checker, has_key, names_of};
 use disk::{Disk, WriteError, revision_of};
 use edit::{EditError, PolicyText};
 use edition::{
@@ -268,5 +268,7 @@ impl PolicyFile {
 
 #[cfg(test)]
 mod keeper_tests;
+#[cfg(test)]
+mod keys_tests;
 #[cfg(test)]
 mod tests;
