@@ -172,6 +172,24 @@ pub(super) fn names_of(root: &DeTable<'_>, key: &str) -> BTreeSet<String> {
     entries.iter().filter_map(|entry| name(entry.get_ref())).collect()
 }
 
+/// Returns whether the entry of `[[array]]` at a place has one of these keys, right or wrong.
+pub(super) fn has_key(
+    root: &DeTable<'_>,
+    array: &str,
+    place: &Range<usize>,
+    keys: &[&str],
+) -> bool {
+    let value = root.iter().find(|(name, _)| name.get_ref() == array).map(|(_, value)| value);
+    let Some(DeValue::Array(entries)) = value.map(|value| value.get_ref()) else { return false };
+    let entry = entries.iter().find(|entry| entry.span() == *place);
+    match entry.map(|entry| entry.get_ref()) {
+        Some(DeValue::Table(table)) => {
+            table.iter().any(|(key, _)| keys.contains(&&**key.get_ref()))
+        }
+        _ => false,
+    }
+}
+
 /// Writes `a, b or c`.
 fn or_list(words: &[&str]) -> String {
     match words.split_last() {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::{Checker, DeviceForm, PartForm, Text, names_of};
+use super::{Checker, DeviceForm, PartForm, Text, has_key, names_of};
 use crate::model::{DeviceKind, DeviceName, HardwareAddress, Prefix};
 use crate::policy::DevicePart;
 
@@ -25,8 +25,10 @@ impl<'t> Checker<'t, '_> {
         let groups = names_of(root, "group");
         let mut owners = Owners::default();
         let mut devices = Vec::new();
-        for (_, form) in forms {
-            self.is_known_by_something(&form);
+        for (place, form) in forms {
+            if !has_key(root, "device", &place, &["addresses", "hardware"]) || is_bare(&form) {
+                self.needs_something(&form);
+            }
             let addresses = self.own(&form, &form.addresses, ("address", &mut owners.addresses));
             let hardware =
                 self.own(&form, &form.hardware, ("hardware address", &mut owners.hardware));
@@ -47,13 +49,7 @@ impl<'t> Checker<'t, '_> {
         devices
     }
 
-    fn is_known_by_something(&mut self, form: &DeviceForm) {
-        let given = |texts: &Option<Spanned<Vec<Text>>>| {
-            texts.as_ref().is_some_and(|texts| !texts.get_ref().is_empty())
-        };
-        if given(&form.addresses) || given(&form.hardware) {
-            return;
-        }
+    fn needs_something(&mut self, form: &DeviceForm) {
         let written = form.addresses.as_ref().or(form.hardware.as_ref());
         let span = written.map_or(form.name.span(), |texts| texts.span());
         let message = "a device needs an address or a hardware address";
@@ -92,6 +88,12 @@ impl<'t> Checker<'t, '_> {
         let words = DeviceKind::ALL.map(|kind| (kind.as_str(), kind));
         self.word(text.get_ref().trim(), text.span(), "kind of device", &words)
     }
+}
+
+/// Returns whether what is written of a device's addresses is empty.
+fn is_bare(form: &DeviceForm) -> bool {
+    let mut written = form.addresses.iter().chain(&form.hardware).peekable();
+    written.peek().is_some() && written.all(|texts| texts.get_ref().is_empty())
 }
 
 fn parse_tag(text: &str) -> Result<Box<str>, String> {

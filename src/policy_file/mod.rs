@@ -54,8 +54,8 @@ pub use text::read;
 pub use watch::Watching;
 pub use zone::{Zone, ZoneSource};
 
-use change::{company_word, log_word};
-use checker::{Checker, names_of};
+use change::{company_word, kind_word, log_word};
+use checker::{Checker, has_key, names_of};
 use device_plan::Places;
 use diff::diff;
 use disk::{Disk, WriteError, revision_of};
@@ -299,5 +299,7 @@ impl PolicyFile {
 
 #[cfg(test)]
 mod keeper_tests;
+#[cfg(test)]
+mod keys_tests;
 #[cfg(test)]
 mod tests;

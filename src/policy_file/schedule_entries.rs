@@ -3,7 +3,7 @@
 use jiff::civil::Weekday;
 use toml::de::DeTable;
 
-use super::{Any, Checker, PartForm, ScheduleForm, Text, names_of};
+use super::{Any, Checker, PartForm, ScheduleForm, Text, has_key, names_of};
 use crate::model::GroupName;
 use crate::policy::{Days, Schedule, TimeRange};
 
@@ -20,6 +20,9 @@ const DAYS: [(&str, Days); 10] = [
     ("daily", Days::DAILY),
 ];
 
+/// What a schedule may set.
+const KEYS: [&str; 5] = ["level", "lists", "companies", "only_listed", "log"];
+
 const DAYS_HELP: &str = "write days = [\"mon\", \"wed\"], \"weekdays\", \"weekend\" or \"daily\"";
 const TIMES_HELP: &str = "write times = [\"21:00-07:00\"]";
 
@@ -28,15 +31,16 @@ impl<'t> Checker<'t, '_> {
         let forms: Vec<(_, ScheduleForm)> = self.reader.array(root, "schedule");
         let (devices, groups) = (names_of(root, "device"), names_of(root, "group"));
         let mut schedules = Vec::new();
-        for (_, form) in forms {
+        for (place, form) in forms {
             let days = self.days(form.days.as_ref());
             let times = self.times(&form);
             let whom = (form.device.as_ref(), form.group.as_ref());
             let scope = self.scope_of("schedule", whom, &devices, &groups);
             let ScheduleForm { name, level, lists, companies, log, only_listed, .. } = form;
-            let form = PartForm { level, lists, companies, log, only_listed };
-            let part = self.part(&form);
-            self.sets_something(&name, &form);
+            let part = self.part(&PartForm { level, lists, companies, log, only_listed });
+            if !has_key(root, "schedule", &place, &KEYS) {
+                self.sets_nothing(&name);
+            }
             let Some(name) = self.schedule_name(&name) else { continue };
             let (Some(days), Some(times), Some(scope)) = (days, times, scope) else { continue };
             schedules.push(Schedule { name, scope, days, times, part });
@@ -54,14 +58,10 @@ impl<'t> Checker<'t, '_> {
         once.then(|| name.as_str().into())
     }
 
-    fn sets_something(&mut self, name: &Text, form: &PartForm) {
-        let PartForm { level, lists, companies, log, only_listed } = form;
-        let nothing = level.is_none() && log.is_none() && only_listed.is_none();
-        if nothing && lists.is_empty() && companies.is_empty() {
-            let message = format!("schedule `{}` sets nothing", name.get_ref());
-            let help = "write level, lists, companies, only_listed or log";
-            self.problem(name.span(), &message, Some(help));
-        }
+    fn sets_nothing(&mut self, name: &Text) {
+        let message = format!("schedule `{}` sets nothing", name.get_ref());
+        let help = "write level, lists, companies, only_listed or log";
+        self.problem(name.span(), &message, Some(help));
     }
 
     fn days(&mut self, value: Option<&Any>) -> Option<Days> {
