@@ -137,7 +137,7 @@ fn with_unnamed<'s>(
     let pauses = timed.pauses.iter().map(|pause| &pause.scope);
     for scope in timed.rules.iter().map(|rule| &rule.scope).chain(pauses) {
         let Scope::Device(name) = scope else { continue };
-        let device = seen.iter().find(|d| !d.named && d.name == name.as_str());
+        let device = seen.iter().find(|d| !d.named && d.key == name.as_str());
         let Some(device) = device.filter(|_| standing.devices.iter().all(|d| d.name != *name))
         else {
             continue;

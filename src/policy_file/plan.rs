@@ -244,7 +244,7 @@ impl<'g> Planner<'g> {
             let seen =
                 found.ok_or_else(|| ChangeError::NotFound("there is no such device".into()))?;
             self.text.add_device(to, &addresses(seen)?)?;
-            let from = DeviceName::parse(&seen.name).ok().filter(|from| from != to);
+            let from = DeviceName::parse(&seen.key).ok().filter(|from| from != to);
             self.steps.extend(from.map(|from| TimedStep::Rename(from, to.clone())));
         }
         Ok(())
@@ -257,7 +257,7 @@ impl<'g> Planner<'g> {
             return Ok(());
         }
         let seen = self.ground.devices.iter().find(|seen| seen.id == device);
-        let name = seen.and_then(|seen| DeviceName::parse(&seen.name).ok());
+        let name = seen.and_then(|seen| DeviceName::parse(&seen.key).ok());
         self.steps.extend(name.map(TimedStep::Forget));
         Ok(())
     }
@@ -335,7 +335,7 @@ impl<'g> Planner<'g> {
     fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
         let named = self.ground.standing.devices.iter().any(|device| device.name == *name);
         let mut devices = self.ground.devices.iter();
-        devices.find(|device| !named && !device.named && device.name == name.as_str())
+        devices.find(|device| !named && !device.named && device.key == name.as_str())
     }
 
     fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
@@ -409,7 +409,7 @@ mod tests {
     fn seen(id: DeviceId, text: &str, addresses: &[&str]) -> Device {
         let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
         let named = text == "TV";
-        Device { id, name: text.into(), named, addresses, ..Device::default() }
+        Device { id, name: text.into(), key: text.into(), named, addresses, ..Device::default() }
     }
 
     fn planned_with(text: &str, timed: &Timed, change: &Change) -> Result<Plan, ChangeError> {

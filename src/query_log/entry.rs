@@ -114,6 +114,18 @@ pub struct Total {
     pub last: i64,
 }
 
+impl Total {
+    /// Adds the total of another part of the same device.
+    pub fn add_up(&mut self, other: &Total) {
+        self.attempts += other.attempts;
+        self.blocked += other.blocked;
+        self.allowed += other.allowed;
+        self.failed += other.failed;
+        self.queries += other.queries;
+        self.last = self.last.max(other.last);
+    }
+}
+
 /// Of one device's tracking names of one company, the one with the most attempts over a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopName {

@@ -40,8 +40,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         started: timestamp(parts.started.wall),
         config: parts.config.clone(),
         listening: parts.listening.iter().map(ToString::to_string).collect(),
-        queries: query_tally(app, from, until)?,
-        attempts: tally_of(parts.log.totals(from, until)?.iter()),
+        queries: query_tally(app, &snapshot, from, until)?,
+        attempts: tally_of(snapshot.totals(app, from, until)?.iter()),
         level,
         custom,
         pauses,
@@ -69,9 +69,14 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
     })
 }
 
-fn query_tally(app: &App, from: i64, until: i64) -> Result<QueryTally, ProblemDocument> {
+fn query_tally(
+    app: &App,
+    snapshot: &Snapshot,
+    from: i64,
+    until: i64,
+) -> Result<QueryTally, ProblemDocument> {
     let mut tally = QueryTally::default();
-    for (_, count) in app.parts.log.queries(from, until)? {
+    for (_, count) in snapshot.queries(app, from, until)? {
         tally.queries += count.queries;
         tally.blocked += count.blocked;
         tally.failed += count.failed;

@@ -161,7 +161,7 @@ fn past_events(
     device: Option<&Device>,
 ) -> Result<Vec<Entry>, ProblemDocument> {
     let text = name.to_string();
-    let devices = device.map(|device| device.id).into_iter().collect();
+    let devices = device.map(|device| device.parts.clone()).unwrap_or_default();
     let filter = Filter { devices, text: Some(text.clone()), ..Filter::default() };
     let mut found = app.parts.log.search(&filter, None, LOOK_BACK)?;
     found.retain(|entry| entry.name == text);
