@@ -9,17 +9,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Inquiry, OnLink, Row, Tell, Told};
 use crate::clock::Clock;
 use crate::devices::Neighbour;
 
-/// Nobody waits longer.
-const LONGEST: Duration = Duration::from_millis(50);
+/// A look-up ends with the first question to the kernel after that time, or after the last one.
+const LONGEST: Duration = Duration::from_millis(45);
 
 /// After a probe, when the kernel is asked again: milliseconds after the time before.
 const ASK_AGAIN: [u64; 6] = [1, 2, 4, 8, 14, 16];
+
+/// Nobody waits longer, even if this machine is too busy to end a look-up in time.
+const GUARD: Duration = Duration::from_millis(250);
 
 /// Most look-ups at the same time.
 const MAX_FLYING: usize = 256;
@@ -82,7 +85,7 @@ impl LookUps {
         let Some(interface) = self.0.on_link.load().interface_of(client, local) else { return };
         let Some(mut landing) = self.take_off(client, interface) else { return };
         // It is an error that the sender is gone: that is what was waited for.
-        let _ = timeout(LONGEST, landing.changed()).await;
+        let _ = timeout(GUARD, landing.changed()).await;
     }
 
     /// Begins a look-up or joins the one under way; `None` where there are too many.
@@ -144,10 +147,14 @@ impl Flight {
             return Ok(None);
         }
         probe(self.client, interface)?;
+        let since = Instant::now();
         for pause in ASK_AGAIN {
             sleep(Duration::from_millis(pause)).await;
             if let Some(row) = kernel.row(self.client, interface)? {
                 return Ok(Some(row));
+            }
+            if since.elapsed() > LONGEST {
+                break;
             }
         }
         Ok(None)

@@ -110,7 +110,8 @@ impl Discovery {
         Discovery(Arc::new(Inner { sights, look_ups: None, running, hearing: None }))
     }
 
-    /// Looks for whose an address is, asking the kernel and the link; within 50 ms.
+    /// Looks for whose an address is, asking the kernel and the link; within 50 ms
+    /// unless this machine is too busy.
     ///
     /// What is found is in [`Devices`] when it returns. `local` is the address that was asked.
     pub async fn look_up(&self, client: IpAddr, local: IpAddr) {

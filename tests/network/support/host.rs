@@ -1,7 +1,7 @@
 //! A host: addresses that come and go, and queries from each of them.
 
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
@@ -38,6 +38,25 @@ impl Host {
         // Nobody else has it: IPv6 need not find that out first.
         let quick = if address.contains(':') { " nodad" } else { "" };
         self.ip(&format!("address add {address} dev eth0{quick}"));
+        if let Some(Ok(v6)) = address.split('/').next().map(str::parse::<Ipv6Addr>) {
+            self.until_it_listens(v6);
+        }
+    }
+
+    /// Waits until it would hear who looks for this address of its own: a real host has heard for a
+    /// second that nobody else has it, before it uses one.
+    fn until_it_listens(&self, address: Ipv6Addr) {
+        let low = address.to_bits() as u32 & 0xff_ffff;
+        let (high, low) = ((low >> 16) as u16, low as u16);
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | high, low).to_string();
+        for _ in 0..400 {
+            let joined = self.told("-6 maddress show dev eth0");
+            if joined.split_whitespace().any(|word| word == group) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{address} is not listened for");
     }
 
     pub fn remove(&self, address: &str) {

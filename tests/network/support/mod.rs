@@ -8,4 +8,4 @@ pub use daemon::{Device, House};
 pub use host::{Answer, Host};
 pub use net::Net;
 
-use net::{ip, try_ip};
+use net::ip;
