@@ -1,6 +1,6 @@
 //! Who made a network card: the registry of hardware addresses, packed into `makers/makers.bin`.
 //!
-//! The file is unpacked at the first question, once, into about 850 KB: the names in one text, and of
+//! The file is unpacked at the first question, once, into about 750 KB: the names in one text, and of
 //! each prefix one number that holds prefix and name. `scripts/build-makers` describes the file.
 
 use std::io::Read;

@@ -35,7 +35,7 @@ impl House {
 
     fn setup(&self, more: &str) -> Setup {
         let config = format!(
-            "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \
+            "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \
              \"{}\" }}]\n[lists]\nsubscribe_defaults = false\nca = \"{}\"\n",
             self.upstream.url(),
             self.identity.ca_file().display()

@@ -22,11 +22,10 @@ pub(super) fn is_start(line: &str) -> bool {
 
 /// Reads the blocks `lease ADDRESS { … }`. The blocks of IPv6 tell neither hardware nor name.
 pub(super) fn read(text: &str, table: &mut Table) {
-    let mut words = Words(text.chars().peekable());
     let mut statement = Vec::new();
     let mut depth = 0_usize;
     let mut block = Block::default();
-    while let Some(word) = words.next() {
+    for word in Words(text.chars().peekable()) {
         match word {
             Word::Text(text) if statement.len() < MAX_WORDS => statement.push(text),
             Word::Text(_) => {}

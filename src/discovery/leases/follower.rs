@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::devices::{Devices, Hint, HintSource, HintText, Lease};
 use crate::discovery::Sense;
 
-/// How long a folder must be quiet before its files are read.
+/// How long after a change the files are read.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// How often all files are looked at though nothing was told.
@@ -106,9 +106,12 @@ fn follow(received: &Receiver<Signal>, mut look: impl FnMut(&mut Duration)) {
             Err(RecvTimeoutError::Timeout) => continue,
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        // Not as long as it is not quiet: a busy folder must not keep us from reading.
-        if let Ok(Signal::Stop) = received.recv_timeout(QUIET) {
-            return;
+        // Whoever writes a file writes more than once; a busy folder costs one look in this time.
+        thread::sleep(QUIET);
+        while let Ok(signal) = received.try_recv() {
+            if matches!(signal, Signal::Stop) {
+                return;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sockets that hear announcements and ask for them; no capability is needed.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -26,17 +26,29 @@ pub(super) fn listening(family: Family) -> io::Result<UdpSocket> {
     let socket = socket(family)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    bind(socket, family, PORT)
+    // Bound to the group we cannot take what is sent to another program here alone. IPv6 would
+    // want a socket for each link.
+    let address = match family {
+        Family::V4 => IpAddr::V4(GROUP_V4),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    bind(socket, SocketAddr::new(address, PORT))
 }
 
 /// Opens a socket of our own port, from which a simple query is asked (RFC 6762, section 6.7).
 pub(super) fn asking(family: Family) -> io::Result<UdpSocket> {
     let socket = socket(family)?;
-    match family {
-        Family::V4 => socket.set_multicast_ttl_v4(255)?,
-        Family::V6 => socket.set_multicast_hops_v6(255)?,
-    }
-    bind(socket, family, 0)
+    let any = match family {
+        Family::V4 => {
+            socket.set_multicast_ttl_v4(255)?;
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        }
+        Family::V6 => {
+            socket.set_multicast_hops_v6(255)?;
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        }
+    };
+    bind(socket, SocketAddr::new(any, 0))
 }
 
 /// Joins the group on a link; a link that has no address of the family cannot be joined.
@@ -82,11 +94,7 @@ fn socket(family: Family) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn bind(socket: Socket, family: Family, port: u16) -> io::Result<UdpSocket> {
-    let address = match family {
-        Family::V4 => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
-        Family::V6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
-    };
+fn bind(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
 }

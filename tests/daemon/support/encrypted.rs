@@ -53,7 +53,7 @@ impl EncryptedUpstream {
     /// Returns config.toml with this upstream alone, believed by `authority`.
     pub fn config(&self, authority: &Identity) -> String {
         format!(
-            "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\", \
+            "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\", \
              addresses = [\"{}\"], ca_file = \"{}\" }}]\n",
             self.url(),
             self.address.ip(),

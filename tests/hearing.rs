@@ -1,16 +1,20 @@
-//! Real leases: dnsmasq as DHCP server in a network namespace, and clients of the tests' own.
+//! What others say of devices, in a network namespace: leases of a real dnsmasq, announcements.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use deadpixel::devices::Lease;
+use deadpixel::clock::Clock;
+use deadpixel::devices::{Devices, Lease};
 use deadpixel::discovery::leases::{Format, Reading, parse};
+use deadpixel::discovery::{Discovery, Parts, Settings};
+use deadpixel::storage::{Database, STATE_MIGRATIONS};
 
 const SERVER: &str = "10.77.0.1";
 const DISCOVER: u8 = 1;
@@ -204,5 +208,53 @@ fn real_leases_of_dnsmasq_are_read() {
         phone.release(addresses[0]);
         let rest = read_until(&path, |reading| reading.leases.len() == 2);
         assert!(rest.leases.iter().all(|lease| lease.address != addresses[0]));
+    });
+}
+
+/// Returns the questions that come to the group on the client's end within a while.
+fn asked_on_the_link() -> Vec<String> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).expect("a socket");
+    socket.set_reuse_address(true).expect("reuse");
+    let group = Ipv4Addr::new(224, 0, 0, 251);
+    socket.bind(&SocketAddr::from((group, 5353)).into()).expect("the port can be shared");
+    let client = nix::net::if_::if_nametoindex("client").expect("the link is there");
+    let on_client = socket2::InterfaceIndexOrAddress::Index(client);
+    socket.join_multicast_v4_n(&group, &on_client).expect("joined");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let socket = UdpSocket::from(socket);
+    let mut packet = [0; 1500];
+    let mut asked = Vec::new();
+    while asked.len() < 17 {
+        let Ok(length) = socket.recv(&mut packet) else { break };
+        asked.push(String::from_utf8_lossy(&packet[12..length]).into_owned());
+    }
+    asked
+}
+
+#[test]
+fn devices_on_a_link_are_asked_once_and_the_group_is_joined() {
+    in_a_network_of_its_own(|| {
+        if !laid_link() {
+            return println!("skipped: no veth link can be made here");
+        }
+        let state = Arc::new(Database::memory(STATE_MIGRATIONS).expect("a database"));
+        let clock = Clock::system();
+        let devices = Devices::open(&Default::default(), state, clock.clone()).expect("devices");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            // Joined before we ask, on a thread that is in this namespace as well.
+            let listening = tokio::task::spawn_blocking(asked_on_the_link);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let settings = Settings { leases: Vec::new(), mdns: true, reverse_names: false };
+            let discovery = Discovery::start(&settings, Parts { devices, clock });
+            let asked = listening.await.expect("it ends");
+            assert_eq!(asked.len(), 17, "{asked:?}");
+            assert!(asked.iter().any(|question| question.contains("_googlecast")));
+            let joined = fs::read_to_string("/proc/thread-self/net/igmp").expect("readable");
+            assert!(joined.matches("FB0000E0").count() >= 2, "ours and the test's: {joined}");
+            let mut senses = discovery.senses().into_iter();
+            let sense = senses.find(|sense| sense.name == "mDNS").expect("a line");
+            assert_eq!(sense.blind, None);
+        });
     });
 }
