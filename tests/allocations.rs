@@ -10,7 +10,7 @@ use deadpixel::clock::Clock;
 use deadpixel::config::Config;
 use deadpixel::devices::Devices;
 use deadpixel::lists::Lists;
-use deadpixel::policy_file::{self, PolicyFile};
+use deadpixel::policy_file::{self, PolicyFile, Zone};
 use deadpixel::query_log::{QueryLog, Recorder};
 use deadpixel::resolver::{Arrival, Begun, Handles, Resolver, Transport};
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
@@ -96,6 +96,7 @@ impl House {
             state,
             devices: devices.clone(),
             clock: clock.clone(),
+            zone: Zone::of(&config.policy).expect("a zone"),
             announce: Box::new(move |legend| announce.announce(legend)),
         })
         .unwrap_or_else(|error| panic!("{error}"));

@@ -20,7 +20,7 @@ use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
 use crate::policy::LivePolicy;
-use crate::policy_file::{self, PolicyFile, Watching};
+use crate::policy_file::{self, PolicyFile, Watching, Zone};
 use crate::query_log::QueryLog;
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
@@ -80,6 +80,7 @@ impl Daemon {
         let http = http_parts(&parts, &doors, &reloader, notices, &addresses);
         let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
+        follow_schedules(&runtime, &parts.policy);
         Ok(Daemon {
             watching: watch(&parts.policy),
             runtime,
@@ -151,6 +152,7 @@ impl Parts {
             devices: devices.clone(),
             lists,
             clock: clock.clone(),
+            zone: Zone::of(&config.policy).map_err(|(why, _)| StartError::Unusable(why))?,
             announce: Box::new(move |legend| announce.announce(legend)),
         })
         .map_err(policy_error)?;
@@ -224,6 +226,23 @@ fn keep_writing(runtime: &Runtime, devices: &Devices) {
             let written = tokio::task::spawn_blocking(move || devices.flush()).await;
             if let Ok(Err(error)) = written {
                 tracing::warn!("devices cannot be written: {error}");
+            }
+        }
+    });
+}
+
+/// Looks once a second whether schedules began or ended: a clock that jumps is followed as soon.
+fn follow_schedules(runtime: &Runtime, policy: &PolicyFile) {
+    let policy = policy.clone();
+    runtime.spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            second.tick().await;
+            let policy = policy.clone();
+            let ticked = tokio::task::spawn_blocking(move || policy.tick()).await;
+            if let Ok(true) = ticked {
+                tracing::info!("schedules began or ended: the policy for now is in force");
             }
         }
     });

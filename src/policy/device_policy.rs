@@ -367,6 +367,63 @@ mod tests {
         assert_eq!((ruled.verdict, ruled.lifted), (block(rule(1)), false));
     }
 
+    /// Decides on a name that is asked for, where the lists in `allowing` allow it.
+    fn asked(policy: &DevicePolicy, text: &str, found: &[ListId], allowing: bool) -> Decision {
+        let lists = if allowing {
+            crate::policy::test_ground::lists_that_allow(text, found)
+        } else {
+            crate::policy::test_ground::lists_with(text, found)
+        };
+        crate::policy::test_ground::decide_asked_in(policy, &lists, text, at(0))
+    }
+
+    #[test]
+    fn where_only_listed_names_are_answered_all_others_are_blocked() {
+        let own = scope(1, &["allow good.com", "block bad.com"]);
+        let policy =
+            DevicePolicy { only_listed: true, ..policy(&[TRACKERS, STRICT], &[BAN], vec![own]) };
+        let verdict = |name, found, allowing| asked(&policy, name, found, allowing).verdict;
+        assert_eq!(verdict("a.good.com", &[], false), Verdict::Allow(rule(1)));
+        assert_eq!(verdict("bad.com", &[], false), block(rule(2)));
+        assert_eq!(verdict("x.com", &[TRACKERS], false), block(Reason::List(TRACKERS)));
+        assert_eq!(verdict("x.com", &[BAN], false), block(Reason::Ban(BAN)));
+        assert_eq!(verdict("x.com", &[STRICT], true), Verdict::Allow(Reason::List(STRICT)));
+        assert_eq!(verdict("x.com", &[HARMLESS], true), block(Reason::NotListed), "it is off");
+        assert_eq!(verdict("x.com", &[], false), block(Reason::NotListed));
+        let led = decide(&policy, "x.com", &[], at(0));
+        assert_eq!(led.verdict, Verdict::None, "an answer may lead there");
+    }
+
+    #[test]
+    fn only_listed_binds_at_level_off_and_a_pause_lifts_it() {
+        let off = DevicePolicy {
+            level: Level::Off,
+            shadow: mask(&[TRACKERS]),
+            only_listed: true,
+            ..policy(&[], &[], Vec::new())
+        };
+        let blocked = asked(&off, "x.com", &[TRACKERS], false);
+        assert_eq!((blocked.verdict, blocked.lifted), (block(Reason::NotListed), false));
+        let allowed = asked(&off, "x.com", &[TRACKERS], true);
+        assert_eq!(allowed.verdict, Verdict::Allow(Reason::List(TRACKERS)));
+        let paused = DevicePolicy { pauses: [(0, END)].into(), ..off };
+        let lifted = asked(&paused, "x.com", &[], false);
+        assert_eq!((lifted.verdict, lifted.lifted), (block(Reason::NotListed), true));
+    }
+
+    #[test]
+    fn a_pause_counts_from_its_beginning_and_the_latest_end_of_those_that_do() {
+        let policy = DevicePolicy {
+            pauses: [(100, 200), (50, 150), (900, END)].into(),
+            ..policy(&[TRACKERS], &[], Vec::new())
+        };
+        let until = |seconds| policy.paused_until(at(seconds));
+        assert_eq!(
+            [0, 60, 120, 200, 900].map(until),
+            [None, Some(150), Some(200), None, Some(END)]
+        );
+    }
+
     #[test]
     fn a_match_of_the_part_is_told_as_the_whole_list() {
         let policy = policy(&[HARMLESS], &[], Vec::new());

@@ -5,6 +5,8 @@ mod effective;
 mod in_force;
 pub mod levels;
 mod own_rules;
+#[cfg(test)]
+mod precedence_tests;
 mod rule_ids;
 mod schedule;
 #[cfg(test)]

@@ -23,7 +23,16 @@ pub fn at(seconds: i64) -> Moment {
 
 /// Returns blocklists of which those in `found` have the name, exactly.
 pub fn lists_with(text: &str, found: &[ListId]) -> Ruleset {
-    let rule = Rule::plain(Pattern::Exact(name(text)), Effect::Block(Answer::Policy), 1);
+    lists_that(Effect::Block(Answer::Policy), text, found)
+}
+
+/// Returns lists of which those in `found` let the name through, exactly.
+pub fn lists_that_allow(text: &str, found: &[ListId]) -> Ruleset {
+    lists_that(Effect::Allow, text, found)
+}
+
+fn lists_that(effect: Effect, text: &str, found: &[ListId]) -> Ruleset {
+    let rule = Rule::plain(Pattern::Exact(name(text)), effect, 1);
     let rules = [rule];
     let list = |id: u8| ListInput {
         info: ListInfo::new(
@@ -42,8 +51,22 @@ pub fn decide(policy: &DevicePolicy, text: &str, found: &[ListId], now: Moment) 
     decide_in(policy, &lists_with(text, found), text, now)
 }
 
-/// Decides on a name.
+/// Decides on what an answer leads to.
 pub fn decide_in(policy: &DevicePolicy, ruleset: &Ruleset, text: &str, now: Moment) -> Decision {
+    with_subject(ruleset, text, |subject| policy.decide(ruleset, subject, now))
+}
+
+/// Decides on a name that is asked for.
+pub fn decide_asked_in(
+    policy: &DevicePolicy,
+    ruleset: &Ruleset,
+    text: &str,
+    now: Moment,
+) -> Decision {
+    with_subject(ruleset, text, |subject| policy.decide_asked(ruleset, subject, now, || false))
+}
+
+fn with_subject<T>(ruleset: &Ruleset, text: &str, act: impl Fn(&Subject<'_>) -> T) -> T {
     let name = name(text);
     let hashes = NameHashes::of(name.as_ref(), SEED);
     let asker = Asker { address: [192, 0, 2, 1].into(), names: &[], tags: &[] };
@@ -51,5 +74,5 @@ pub fn decide_in(policy: &DevicePolicy, ruleset: &Ruleset, text: &str, now: Mome
     let asking = Asking { name: name.as_ref(), query_type, asker };
     let matches = &ruleset.find(name.as_ref(), &hashes);
     let subject = Subject { asking, sought: Sought::Name(&hashes), matches };
-    policy.decide(ruleset, &subject, now)
+    act(&subject)
 }

@@ -130,10 +130,15 @@ impl<'t, 'k> Checker<'t, 'k> {
             self.seen.insert(what.to_string(), span.start);
             return true;
         };
-        let before = self.text.get(..first).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
+        let line = self.line_of(first);
         self.problem(span, &format!("{what} stands in line {line} already"), None);
         false
+    }
+
+    /// Returns the line, from 1, of a place in the text.
+    pub fn line_of(&self, place: usize) -> usize {
+        let before = self.text.get(..place).unwrap_or(self.text);
+        before.matches('\n').count() + 1
     }
 
     /// Reads a path that must stay below the folder it is relative to.
@@ -165,6 +170,24 @@ pub(super) fn names_of(root: &DeTable<'_>, key: &str) -> BTreeSet<String> {
         _ => None,
     };
     entries.iter().filter_map(|entry| name(entry.get_ref())).collect()
+}
+
+/// Returns whether the entry of `[[array]]` at a place has one of these keys, right or wrong.
+pub(super) fn has_key(
+    root: &DeTable<'_>,
+    array: &str,
+    place: &Range<usize>,
+    keys: &[&str],
+) -> bool {
+    let value = root.iter().find(|(name, _)| name.get_ref() == array).map(|(_, value)| value);
+    let Some(DeValue::Array(entries)) = value.map(|value| value.get_ref()) else { return false };
+    let entry = entries.iter().find(|entry| entry.span() == *place);
+    match entry.map(|entry| entry.get_ref()) {
+        Some(DeValue::Table(table)) => {
+            table.iter().any(|(key, _)| keys.contains(&&**key.get_ref()))
+        }
+        _ => false,
+    }
 }
 
 /// Writes `a, b or c`.

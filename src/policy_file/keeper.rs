@@ -13,8 +13,8 @@ use super::{
 };
 use crate::devices::Device;
 use crate::diagnostic::Problems;
-use crate::model::DeviceId;
-use crate::policy::{InForce, LivePolicy, Timed};
+use crate::model::{DeviceId, Moment};
+use crate::policy::{Hours, InForce, LivePolicy, Timed};
 use crate::storage::StorageError;
 
 /// What the first start writes.
@@ -72,7 +72,8 @@ impl Keeper {
         let revisions = Revisions::new(Arc::clone(&parts.state));
         let draft = load(&parts, &disk.name(), &text)?;
         let now = parts.clock.now();
-        let timed = timed_store.load(now.unix_seconds())?;
+        let hours = hours(&parts, &draft, now);
+        let timed = Timed { hours, ..timed_store.load(now.unix_seconds())? };
         let ids = parts.devices.configure(&named_devices(&draft.standing), now);
         let revision = revision_of(&text);
         let (edition, generation) = (1, 1);
@@ -356,9 +357,38 @@ impl Keeper {
 
     /// Puts a draft in force, with pauses and timed rules as they are in `state.db` now.
     fn put(&self, draft: Draft, occasion: &Occasion<'_>) -> Result<(), StorageError> {
+        let now = self.parts.clock.now();
+        let hours = hours(&self.parts, &draft, now);
+        let timed = Timed { hours, ..self.timed.load(now.unix_seconds())? };
+        self.put_timed(draft, timed, occasion.fresh_lists);
+        self.keep_revision(occasion.actor, occasion.reason);
+        Ok(())
+    }
+
+    /// Puts another edition in force if schedules have begun or ended.
+    ///
+    /// The text is the same, so there is no revision of it; nor is a list loaded or a row read.
+    pub fn tick(&self) -> bool {
+        let now = self.parts.clock.now();
+        if !self.current().timed.hours.are_past(now.unix_seconds()) {
+            return false;
+        }
+        let _turn = self.take_turn();
+        let current = self.current();
+        let hours = hours(&self.parts, &current.draft, now);
+        let changed = !hours.on().eq(current.timed.hours.on());
+        let timed = Timed { hours, ..current.timed.clone() };
+        if changed {
+            self.put_timed(current.draft.clone(), timed, false);
+        } else {
+            self.amend(|current| current.timed = timed);
+        }
+        changed
+    }
+
+    fn put_timed(&self, draft: Draft, timed: Timed, fresh_lists: bool) {
         let old = self.current();
         let now = self.parts.clock.now();
-        let timed = self.timed.load(now.unix_seconds())?;
         let named = named_devices(&draft.standing);
         let ids = if named == named_devices(&old.draft.standing) {
             old.ids.clone()
@@ -366,7 +396,7 @@ impl Keeper {
             self.parts.devices.configure(&named, now)
         };
         let edition = old.edition.wrapping_add(1);
-        let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
+        let generation = old.generation.wrapping_add(u32::from(fresh_lists));
         let people = People { ids: &ids, seen: &self.parts.devices.list() };
         let live = self.live.load();
         let next = assemble(&draft, &timed, people, (edition, generation), Some(&live));
@@ -376,8 +406,6 @@ impl Keeper {
         let unkept = old.unkept.clone();
         let current = Current { draft, revision, timed, ids, edition, generation, unread, unkept };
         self.replace(current, next);
-        self.keep_revision(occasion.actor, occasion.reason);
-        Ok(())
     }
 
     fn replace(&self, current: Current, next: InForce) {
@@ -409,6 +437,10 @@ impl Keeper {
 fn name_of(devices: &[Device], id: DeviceId) -> String {
     let found = devices.iter().find(|device| device.id == id);
     found.map_or_else(|| "a device".into(), |device| device.name.clone())
+}
+
+fn hours(parts: &Parts, draft: &Draft, now: Moment) -> Hours {
+    Hours::at(&draft.standing.schedules, &parts.zone.zone, now.unix_seconds())
 }
 
 fn write_first(disk: &Disk) -> Option<String> {

@@ -35,6 +35,13 @@ impl Planner<'_> {
                 "[level.{level}] in policy.toml names `{name}`; take it out there first"
             )));
         }
+        let mut schedules = standing.schedules.iter();
+        if let Some(schedule) = schedules.find(|it| it.part.lists.contains_key(name)) {
+            return Err(ChangeError::Invalid(format!(
+                "schedule `{}` in policy.toml names `{name}`; take it out there first",
+                schedule.name
+            )));
+        }
         for scope in self.scopes_that_switch(name) {
             self.text.set(&scope, Some("lists"), name.as_str(), None)?;
         }

@@ -15,6 +15,7 @@ use crate::storage::{Database, StorageError};
 mod asserts;
 mod change;
 mod checker;
+mod device_entries;
 mod device_plan;
 mod diff;
 mod disk;
@@ -31,11 +32,13 @@ mod plan;
 mod preview;
 mod revisions;
 mod rules;
+mod schedule_entries;
 mod settings;
 mod text;
 mod timed;
 mod tree;
 mod watch;
+mod zone;
 
 pub use asserts::{AssertGround, AssertedDevice, Asserts};
 pub use change::{Change, ChangeError, NewList};
@@ -49,9 +52,10 @@ pub use revisions::Revision;
 pub use settings::Settings;
 pub use text::read;
 pub use watch::Watching;
+pub use zone::{Zone, ZoneSource};
 
 use change::{company_word, kind_word, log_word};
-use checker::{Checker, names_of};
+use checker::{Checker, has_key, names_of};
 use device_plan::Places;
 use diff::diff;
 use disk::{Disk, WriteError, revision_of};
@@ -62,7 +66,7 @@ use edition::{
 };
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
-    RuleForm, Text, ZoneForm,
+    RuleForm, ScheduleForm, Text, UnknownForm, ZoneForm,
 };
 use history::{Undo, compare, compare_text, renamed_back};
 use keeper::{Current, Keeper};
@@ -103,6 +107,8 @@ pub struct Parts {
     pub lists: Lists,
     /// The clocks.
     pub clock: Clock,
+    /// The zone of schedules.
+    pub zone: Zone,
     /// Told each legend before its edition is in force.
     pub announce: Box<dyn Fn(Arc<Legend>) + Send + Sync>,
 }
@@ -269,6 +275,17 @@ impl PolicyFile {
         self.0.undo(revision, actor)
     }
 
+    /// Puts another edition in force if schedules have begun or ended since, by the clock as it is
+    /// now; to be called once a second. Returns whether it did.
+    pub fn tick(&self) -> bool {
+        self.0.tick()
+    }
+
+    /// Returns the zone of schedules.
+    pub fn zone(&self) -> &Zone {
+        &self.0.parts().zone
+    }
+
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.
     pub fn watch(&self) -> Result<Watching, String> {
         let keeper = Arc::clone(&self.0);
@@ -282,5 +299,7 @@ impl PolicyFile {
 
 #[cfg(test)]
 mod keeper_tests;
+#[cfg(test)]
+mod keys_tests;
 #[cfg(test)]
 mod tests;

@@ -203,7 +203,8 @@ mod reading {
             _ => line.to_string() + "\n",
         };
         let all = checked(&first.lines().map(example).collect::<String>());
-        assert_eq!((all.devices.len(), all.groups.len(), all.rules.len()), (1, 1, 1));
+        assert_eq!((all.devices.len(), all.groups.len(), all.rules.len()), (1, 2, 1));
+        assert_eq!((all.unknown.len(), all.schedules.len()), (1, 1));
         assert_eq!((all.lists.len(), all.local.names.len(), all.local.zone_files.len()), (2, 2, 1));
         assert_eq!((all.everyone.lists.len(), all.levels.len()), (1, 1));
     }
@@ -261,9 +262,9 @@ device = "TV2"
                 "19: there is no group `Kid` / did you mean `Kids`?",
                 "19: group `Kids` stands here twice",
                 "21: device TV stands in line 17 already",
-                "22: 10.0.0.1 is an address of `TV` already",
+                "22: 10.0.0.1 is an address of `TV` already, in line 18 / leave it at one of the two",
                 "24: `everyone` means all devices; choose another name",
-                "25: a device needs an address / write addresses = [\"192.168.1.40\"]",
+                "25: a device needs an address or a hardware address / write hardware = [\"3c:5a:b4:01:02:03\"] or addresses = [\"192.168.1.40\"]",
                 "27: `deny` is no action; write allow or block",
                 "28: a rule covers a name and all below it, so it has no `*.` / write name = \"x.com\"",
                 "29: there is no device `TV2` / did you mean `TV`?",

@@ -9,6 +9,7 @@ mod faults;
 mod list_versions;
 mod local;
 mod malformed;
+mod only_listed;
 mod own_rules;
 mod policy;
 mod record;

@@ -53,6 +53,10 @@ pub struct Status {
     pub catalogue: String,
     /// How many companies it knows.
     pub companies: usize,
+    /// The zone of schedules.
+    pub time_zone: String,
+    /// Where that zone comes from.
+    pub time_zone_from: String,
     /// The revision of the policy in force.
     pub revision: String,
     /// Where queries are forwarded.

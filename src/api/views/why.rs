@@ -85,6 +85,7 @@ pub enum DecidedBy {
     /// A name that tells devices to use the network's resolver.
     Canary,
     /// Only listed names are answered, and nothing allows this one.
+    #[serde(rename = "not-listed")]
     NotListed,
 }
 

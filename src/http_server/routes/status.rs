@@ -48,6 +48,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         fetching: (parts.updates.views)(),
         catalogue: snapshot.in_force.catalogue.edition().into(),
         companies: snapshot.in_force.catalogue.companies().len(),
+        time_zone: parts.policy.zone().name().into(),
+        time_zone_from: parts.policy.zone().source.as_str().into(),
         revision: parts.policy.revision(),
         upstreams,
         cache_entries: cache.entries,

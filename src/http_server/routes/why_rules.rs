@@ -211,6 +211,9 @@ fn above(decision: &Decision, is_last_word: bool) -> Option<&'static str> {
     match decision.verdict.reason() {
         Some(Reason::Rule(_)) => Some("a rule of your own stands above it"),
         Some(Reason::Canary) => Some("the name tells devices to use this resolver"),
+        Some(Reason::NotListed) => {
+            Some("only listed names are answered, and it does not allow one")
+        }
         Some(Reason::Ban(_)) if !is_last_word => Some("a company ban stands above it"),
         _ => None,
     }
