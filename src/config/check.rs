@@ -45,3 +45,19 @@ fn value_span(root: &DeTable<'_>, section: &str, key: &str) -> Range<usize> {
     });
     value.map_or_else(|| key_span(root, section), |(_, value)| value.span())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_time_zone_that_does_not_exist_is_told_at_its_place_with_its_mend() {
+        let text = "[policy]\n# ours\ntime_zone = \"Europe/Berlni\"\n";
+        let problems = Config::read(None, text).expect_err("no zone").0;
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!((problem.line, problem.column), (3, 13));
+        assert_eq!(problem.message, "there is no time zone `Europe/Berlni`");
+        assert_eq!(problem.help.as_deref(), Some("did you mean `Europe/Berlin`?"));
+        assert!(Config::read(None, &text.replace("lni", "lin")).is_ok());
+    }
+}
