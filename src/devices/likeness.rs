@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BindingRecord, Device, Devices, HintSource, HintText};
+use super::{BindingRecord, Device, Devices, HintSource};
 use crate::model::DeviceId;
 use crate::storage::StorageError;
 
@@ -58,7 +58,7 @@ impl Devices {
     pub fn likenesses(&self) -> Result<Vec<Likeness>, StorageError> {
         let devices = self.list();
         let mut found = Vec::new();
-        for alike in same_names(&devices, |device| self.hints(device)) {
+        for alike in same_names(&devices) {
             for (first, second) in pairs(&alike.devices) {
                 let bindings = [self.bindings(first.id)?, self.bindings(second.id)?];
                 found.extend(compare(&alike, [first, second], [&bindings[0], &bindings[1]]));
@@ -79,23 +79,16 @@ struct Alike<'d> {
 }
 
 /// Gathers devices by what they call themselves; names that many have are left out.
-fn same_names(
-    devices: &[Device],
-    hints: impl Fn(DeviceId) -> Vec<(HintSource, HintText)>,
-) -> Vec<Alike<'_>> {
+fn same_names(devices: &[Device]) -> Vec<Alike<'_>> {
     let mut names: BTreeMap<String, Alike<'_>> = BTreeMap::new();
     for device in devices.iter().filter(|device| device.last_seen > 0 && may_be_more(device)) {
-        for (source, text) in hints(device.id) {
-            let own = matches!(source, HintSource::Lease | HintSource::Mdns);
-            let Some(name) = text.name.filter(|_| own).and_then(|name| plain(&name)) else {
-                continue;
-            };
-            let alike = names.entry(name.to_lowercase());
-            let alike = alike.or_insert(Alike { name, heard: source, devices: Vec::new() });
-            if alike.devices.iter().all(|other| other.id != device.id) {
-                alike.devices.push(device);
-            }
-        }
+        let heard = device.proposal.name.as_ref();
+        let own = heard.filter(|(_, from)| matches!(from, HintSource::Lease | HintSource::Mdns));
+        let Some((name, from)) = own.and_then(|(name, from)| Some((plain(name)?, *from))) else {
+            continue;
+        };
+        let alike = names.entry(name.to_lowercase());
+        alike.or_insert(Alike { name, heard: from, devices: Vec::new() }).devices.push(device);
     }
     let few = |alike: &Alike<'_>| (2..=MOST_ALIKE).contains(&alike.devices.len());
     names.into_values().filter(few).collect()
@@ -176,17 +169,17 @@ mod tests {
         Device { id: DeviceId(id), hardware, first_seen, last_seen, ..Device::default() }
     }
 
-    fn named(names: &[&str]) -> impl Fn(DeviceId) -> Vec<(HintSource, HintText)> {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        move |id: DeviceId| {
-            let name = names.get(id.0 as usize).cloned();
-            vec![(HintSource::Lease, HintText { name, ..HintText::default() })]
+    fn named(devices: &[Device], names: &[&str]) -> Vec<Device> {
+        let mut devices = devices.to_vec();
+        for (device, name) in devices.iter_mut().zip(names) {
+            device.proposal.name = Some((name.to_string(), HintSource::Lease));
         }
+        devices
     }
 
     fn likenesses(devices: &[Device], names: &[&str]) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
-        for alike in same_names(devices, named(names)) {
+        for alike in same_names(&named(devices, names)) {
             let all = pairs(&alike.devices).into_iter();
             let all = all.filter_map(|(a, b)| compare(&alike, [a, b], [&[], &[]]));
             found.extend(all.map(|it| (it.first.0, it.second.0)));
@@ -200,8 +193,8 @@ mod tests {
     #[test]
     fn a_phone_that_came_back_under_another_address_is_proposed_with_reasons() {
         let devices = [device(0, RANDOM[1], (50, 90)), device(1, RANDOM[0], (10, 40))];
-        let names = ["Pixel-7.lan", "pixel-7"];
-        let alike = &same_names(&devices, named(&names))[0];
+        let devices = named(&devices, &["Pixel-7.lan", "pixel-7"]);
+        let alike = &same_names(&devices)[0];
         let found = compare(alike, [&devices[0], &devices[1]], [&[], &[]]).expect("alike");
         assert_eq!((found.first, found.second), (DeviceId(1), DeviceId(0)));
         assert_eq!((found.left, found.came, found.random), (40, 50, [true, true]));

@@ -568,6 +568,70 @@ mod tests {
     }
 
     #[test]
+    fn a_device_with_hardware_is_named_by_it_and_not_by_the_address_of_the_day() {
+        let hardware = |text: &str| text.parse().expect("a hardware address");
+        let place = "3c:5a:b4:01:02:03";
+        let mut phone = seen(PHONE, "10.0.0.9", &["10.0.0.9", "fd00::9"]);
+        phone.hardware = vec![hardware(place), hardware("da:5a:b4:01:02:03")];
+        let tablet = seen(LAPTOP, "10.0.0.10", &["10.0.0.10"]);
+        let tv = seen(TV, "TV", &["10.0.0.4"]);
+        let devices = [tv, phone, tablet];
+        let on = |text: &str, change: &Change| {
+            let ground = Ground {
+                text,
+                standing: &read("policy.toml", text, &known()).expect("it checks"),
+                timed: &Timed::default(),
+                ids: &[TV],
+                devices: &devices,
+                known: &known(),
+                now: NOW,
+            };
+            plan(change, &ground)
+        };
+        let named = on(HOUSE, &Change::RenameDevice(PHONE, device("Phone"))).expect("planned");
+        let entry = standing(&named).devices[1].clone();
+        assert_eq!((entry.hardware.len(), entry.addresses.len()), (2, 0));
+        let merge = |into, from| Change::MergeDevices { into, from, name: None };
+        let merged = on(HOUSE, &merge(PHONE, TV)).expect("planned");
+        let entry = standing(&merged).devices[0].clone();
+        assert_eq!((entry.name.as_str(), entry.hardware.len()), ("TV", 2), "the named one stays");
+        let text = merged.text.expect("a text");
+        let split = |text: &str, place: &str| {
+            let place = place.parse().expect("a place");
+            on(text, &Change::SplitDevice { device: TV, place, name: None })
+        };
+        let alone = split(&text, "3C-5A-B4-1-2-3").expect("planned");
+        assert_eq!(standing(&alone).devices[0].hardware, [hardware("da:5a:b4:01:02:03")]);
+        let without = split(&text, "10.0.0.4").expect("planned");
+        assert!(!without.text.expect("a text").contains("addresses"), "an empty array goes whole");
+        assert!(matches!(split(HOUSE, "10.0.0.4"), Err(ChangeError::Invalid(_))), "all it has");
+        assert!(matches!(split(&text, "10.0.0.5"), Err(ChangeError::NotFound(_))));
+        assert!(
+            matches!(on(HOUSE, &merge(PHONE, LAPTOP)), Err(ChangeError::Invalid(_))),
+            "no name"
+        );
+        assert!(matches!(on(HOUSE, &merge(TV, TV)), Err(ChangeError::Invalid(_))));
+    }
+
+    #[test]
+    fn groups_and_kind_are_set_and_left() {
+        let kids = GroupName::parse("Kids").expect("a name");
+        let into = planned(&Change::SetGroups(TV, vec![kids.clone()])).expect("planned");
+        assert_eq!(standing(&into).devices[0].groups, [kids]);
+        let text = into.text.expect("a text");
+        let out = planned_with(&text, &Timed::default(), &Change::SetGroups(TV, Vec::new()));
+        assert_eq!(out.expect("planned").text.as_deref(), Some(HOUSE));
+        let none = GroupName::parse("Kid").expect("a name");
+        assert!(matches!(
+            planned(&Change::SetGroups(TV, vec![none])),
+            Err(ChangeError::NotFound(_))
+        ));
+        let kind = Some(crate::model::DeviceKind::Tv);
+        let is = planned(&Change::SetKind(TV, kind)).expect("planned");
+        assert_eq!(standing(&is).devices[0].kind, kind);
+    }
+
+    #[test]
     fn a_pause_that_has_ended_cannot_be_resumed() {
         let pause = |until| Timed {
             pauses: vec![Pause { scope: tv(), from: 0, until }],

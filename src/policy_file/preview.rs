@@ -9,7 +9,7 @@ use crate::devices::{BindingRecord, Device, NamedDevice};
 use crate::diagnostic::Problems;
 use crate::lists::Loaded;
 use crate::model::{DeviceId, HardwareAddress, ListName};
-use crate::policy::{DevicePart, InForce, Standing, Timed};
+use crate::policy::{DevicePart, Hours, InForce, Standing, Timed};
 
 /// The policy in force and the one that would be, both without pauses.
 pub struct Preview {
@@ -32,11 +32,14 @@ impl PolicyFile {
         if let Err(problems) = self.0.hold_to_asserts(&draft) {
             untold.push(format!("an assert fails, so it would not be put in force: {problems}"));
         }
-        let timed = Timed { pauses: Vec::new(), ..self.timed() };
+        let before = Timed { pauses: Vec::new(), ..self.timed() };
+        let seconds = self.0.parts().clock.now().unix_seconds();
+        let hours = Hours::at(&draft.standing.schedules, &self.0.parts().zone.zone, seconds);
+        let after = Timed { hours, ..before.clone() };
         let ids = numbers(&current.draft.standing, &current.ids, &draft.standing);
         let people = |ids| People { ids, seen: &devices };
-        let now = assemble(&current.draft, &timed, people(&current.ids), (0, 0), None);
-        let then = assemble(&draft, &timed, people(&ids), (0, 0), None);
+        let now = assemble(&current.draft, &before, people(&current.ids), (0, 0), None);
+        let then = assemble(&draft, &after, people(&ids), (0, 0), None);
         let (old, new) = (named_devices(&current.draft.standing), named_devices(&draft.standing));
         let same_devices = old == new;
         let devices = ids.into_iter().zip(new).collect();
@@ -102,7 +105,7 @@ impl Preview {
         let bound = lasting.filter_map(|binding| binding.address.parse().ok());
         let alone = device.parts.len() <= 1;
         let own = device.addresses.iter().copied().filter(|_| alone);
-        let name = device.name.parse().ok().filter(|_| !device.named);
+        let name = device.key.parse().ok().filter(|_| !device.named);
         let mut addresses = bound.chain(own).chain(name);
         let by_address = || addresses.find_map(|address| self.by_address(address));
         let by_number = || self.devices.iter().find(|(id, _)| *id == device.id && *id == part);

@@ -13,6 +13,7 @@ mod malformed;
 mod only_listed;
 mod own_rules;
 mod policy;
+mod policy_commands;
 mod record;
 mod reload;
 mod replay;

@@ -31,14 +31,12 @@ pub struct DeviceView {
     pub brief: DeviceBrief,
     /// Whether the policy names it.
     pub named: bool,
-    /// The name that hints suggest, while nobody named it.
+    /// The name that hints suggest, where it is called otherwise.
     pub proposed_name: Option<String>,
     /// What it is, if anybody knows.
     pub kind: Option<DeviceKind>,
     /// Who says so: `person`, `lease`, `mdns`, `reverse-name`, `maker`.
     pub kind_from: Option<String>,
-    /// Who made its network card.
-    pub maker: Option<String>,
     /// How well it is known now.
     pub grade: Option<Grade>,
     /// Its groups, the first one strongest.
@@ -81,6 +79,8 @@ pub struct DeviceDetails {
     pub configured: Vec<String>,
     /// Its hardware addresses, seen or in the policy.
     pub hardware: Vec<HardwareView>,
+    /// Who made its network card.
+    pub maker: Option<String>,
     /// What it calls itself, and what others call it.
     pub names: Vec<HeardName>,
     /// Which addresses were its own when, the latest first.

@@ -61,7 +61,7 @@ fn how_known(details: &DeviceDetails, screen: &Screen) -> String {
         ("grade", grade(device)),
         ("named by", named_by(details)),
         ("hardware", hardware.join(", ")),
-        ("maker", device.maker.as_deref().map(escape).unwrap_or_default()),
+        ("maker", details.maker.as_deref().map(escape).unwrap_or_default()),
         ("names", names.join(", ")),
         ("seen", format!("first {}, last {}", seen(device.first_seen), seen(device.last_seen))),
         ("addresses", if details.bindings.is_empty() { addresses(details) } else { String::new() }),

@@ -76,7 +76,7 @@ fn row(device: &DeviceView, screen: &Screen) -> Row {
         attempts => percent(device.attempts.blocked, attempts),
     };
     Row::of([
-        label(device).into(),
+        escape(&device.brief.name).into(),
         device.kind.map_or("", DeviceKind::as_str).into(),
         level(device).into(),
         count(device.attempts.attempts).into(),
@@ -84,15 +84,6 @@ fn row(device: &DeviceView, screen: &Screen) -> Row {
         device.last_seen.map_or("never".into(), |time| screen.ago(time)).into(),
         addresses(device).into(),
     ])
-}
-
-/// Returns its name; of a device that nobody named what it calls itself, too.
-fn label(device: &DeviceView) -> String {
-    let name = escape(&device.brief.name);
-    match &device.proposed_name {
-        Some(proposed) if !device.named => format!("{name} ({}?)", escape(proposed)),
-        _ => name,
-    }
 }
 
 fn level(device: &DeviceView) -> &'static str {

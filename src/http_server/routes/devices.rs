@@ -45,7 +45,7 @@ fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
     };
     let devices = snapshot.devices.iter();
     let mut views: Vec<DeviceView> =
-        devices.map(|device| view(app, &snapshot, device, &day_of(device))).collect();
+        devices.map(|device| view(&snapshot, device, &day_of(device))).collect();
     views.sort_by(|a, b| {
         b.attempts.attempts.cmp(&a.attempts.attempts).then(b.last_seen.cmp(&a.last_seen))
     });
@@ -69,10 +69,11 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     };
     let (bindings, more_bindings) = device_facts::bindings(app, device.id)?;
     Ok(DeviceDetails {
-        device: view(app, &snapshot, &device, &day),
+        device: view(&snapshot, &device, &day),
         configured: part
             .map(|part| part.addresses.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
+        maker: device_facts::maker(app, &device),
         hardware: device_facts::hardware(&device, part),
         names: device_facts::names(app, device.id),
         bindings,
@@ -96,20 +97,19 @@ struct Day {
     queries: QueryCount,
 }
 
-fn view(app: &App, snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
+fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
     let policy = snapshot.policy(Some(device.id));
     let part = snapshot.part(device);
     let rows = rows_of(&day.totals, TOP_COMPANIES, snapshot, &Purposes::default());
     let seen = |at: i64| (at > 0).then(|| timestamp(at));
     let (kind, kind_from) = device_facts::kind(device, part);
-    let proposed = device.proposal.name.as_ref().filter(|_| !device.named);
+    let proposed = device.proposal.name.as_ref().filter(|(name, _)| *name != device.name);
     DeviceView {
         brief: snapshot.brief(device),
         named: device.named,
         proposed_name: proposed.map(|(name, _)| name.clone()),
         kind,
         kind_from,
-        maker: device_facts::maker(app, device),
         grade: device.grade,
         groups: part.map(|part| part.groups.clone()).unwrap_or_default(),
         log: policy.log_detail(),
