@@ -9,6 +9,7 @@ mod faults;
 mod list_versions;
 mod local;
 mod malformed;
+mod notices;
 mod own_rules;
 mod policy;
 mod record;
