@@ -22,7 +22,7 @@ use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
 use crate::notices::Notices;
 use crate::policy::LivePolicy;
-use crate::policy_file::{self, PolicyFile, Watching};
+use crate::policy_file::{self, PolicyFile, Watching, Zone};
 use crate::query_log::{QueryLog, Told};
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
@@ -87,6 +87,7 @@ impl Daemon {
         let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
         watchers.keep_looking(&runtime);
+        follow_schedules(&runtime, &parts.policy);
         Ok(Daemon {
             watching: watch(&parts.policy),
             runtime,
@@ -168,6 +169,7 @@ impl Parts {
             devices: devices.clone(),
             lists,
             clock: clock.clone(),
+            zone: Zone::of(&config.policy).map_err(|(why, _)| StartError::Unusable(why))?,
             announce: Box::new(move |legend| announce.announce(legend)),
         })
         .map_err(policy_error)?;
@@ -179,6 +181,7 @@ impl Parts {
         );
         let handles = Handles {
             devices: devices.clone(),
+            discovery: discovery.clone(),
             live: live.clone(),
             upstreams: upstreams.clone(),
             clock: clock.clone(),
@@ -263,6 +266,23 @@ fn keep_writing(runtime: &Runtime, devices: &Devices) {
     });
 }
 
+/// Looks once a second whether schedules began or ended: a clock that jumps is followed as soon.
+fn follow_schedules(runtime: &Runtime, policy: &PolicyFile) {
+    let policy = policy.clone();
+    runtime.spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            second.tick().await;
+            let policy = policy.clone();
+            let ticked = tokio::task::spawn_blocking(move || policy.tick()).await;
+            if let Ok(true) = ticked {
+                tracing::info!("schedules began or ended: the policy for now is in force");
+            }
+        }
+    });
+}
+
 fn http_parts(
     parts: &Parts,
     doors: &Doors,
@@ -277,6 +297,7 @@ fn http_parts(
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
         policy: parts.policy.clone(),
         live: parts.live.clone(),
         upstreams: parts.upstreams.clone(),
@@ -310,7 +331,6 @@ fn watchers(parts: &Parts, addresses: &[SocketAddr]) -> Result<Watchers, StartEr
         discovery: parts.discovery.clone(),
         log: parts.log.clone(),
         policy: parts.policy.clone(),
-        time_zone: parts.config.policy.time_zone.clone(),
         listening: addresses.to_vec(),
         clock: parts.clock.clone(),
     })?)

@@ -1,51 +1,43 @@
-//! All devices and bindings, in memory: who is bound to whom, and what is yet to be written.
+//! All devices and bindings, in memory: who asked, who is bound to whom.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::{Binding, Device, MAX_ADMITTED, OTHERS, Proposal};
+use super::{
+    Asker, Binding, By, Claim, Entry, Evidence, Facts, Hint, Hints, Lease, MAX_ADMITTED, Named,
+    Neighbour, Owner, Part, Stored, Touched, Under, Unwritten, Watch, owner_of,
+};
 use crate::clock::Leaps;
-use crate::model::{BindingId, DeviceId, Grade, Moment, Prefix};
-
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
+use crate::model::{BindingId, DeviceId, Grade, Moment};
 
 /// How far the stored time of a device's latest query may lag behind.
-const SEEN_LAG: i64 = 60 * SECOND;
+const SEEN_LAG: i64 = 60_000_000;
 
-/// Ended bindings and nameless devices without one are kept this long, as the totals are.
-const PAST_KEPT: i64 = 400 * DAY;
-
-/// Most nameless devices without a binding that are remembered.
-const MAX_NAMELESS: usize = 2 * MAX_ADMITTED;
-
-/// Numbers that are set apart in `state.db` before they are used, so that none is used twice.
-const RESERVED: u32 = 65_536;
+/// Most askers at once on the word of forwarders.
+const MAX_CLAIMED: usize = 16_384;
 
 /// Microseconds between two publications while addresses are admitted.
 pub(super) const PUBLISH_EVERY: u64 = 20_000;
 
-/// Microseconds between two rounds of letting go what is old.
-const RETIRE_EVERY: u64 = 3_600_000_000;
-
-/// What an address was bound by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The policy names this address or prefix.
-    Policy(Prefix),
-    /// This address asked, and lies within a prefix that the policy names.
-    Within(IpAddr),
-    /// This address asked, and nobody knows it.
-    Address(IpAddr),
-    /// The binding that all addresses past the bound share.
-    Others,
+/// What a device's number stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A device that the policy names.
+    Named(String),
+    /// A device that the policy named once; the log refers to it.
+    Released(String),
+    /// A part.
+    Part(Part),
 }
 
-/// A device as it is stored.
+/// A device or part as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct DeviceRow {
-    pub(super) name: String,
-    pub(super) named: bool,
+    pub(super) subject: Subject,
+    /// What the policy names it by, or named it by last.
+    pub(super) entry: Entry,
+    /// Whether its whole entry went to another device when its name went.
+    pub(super) merged: bool,
     pub(super) first_seen: i64,
     pub(super) last_seen: i64,
     /// The `last_seen` in `state.db`; `None` while the device is not there.
@@ -55,8 +47,10 @@ pub(super) struct DeviceRow {
 /// A binding as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct BindingRow {
-    pub(super) device: DeviceId,
-    pub(super) source: Source,
+    pub(super) part: DeviceId,
+    /// Who asks; `None`: all that there is no room for.
+    pub(super) asker: Option<Asker>,
+    pub(super) evidence: Evidence,
     pub(super) began: i64,
     pub(super) ended: Option<i64>,
     pub(super) last: i64,
@@ -64,164 +58,369 @@ pub(super) struct BindingRow {
     pub(super) stored: bool,
 }
 
-/// What `state.db` holds.
-pub(super) struct Stored {
-    pub(super) devices: HashMap<DeviceId, DeviceRow>,
-    pub(super) bindings: HashMap<BindingId, BindingRow>,
-    /// No number from this one on was ever used.
-    pub(super) next_number: u32,
+/// The latest binding of an asker.
+#[derive(Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) id: BindingId,
+    pub(super) part: DeviceId,
+    pub(super) owner: Owner,
+    pub(super) state: State,
 }
 
-/// What `state.db` does not hold yet.
-#[derive(Default)]
-pub(super) struct Changes {
-    pub(super) reserve: Option<u32>,
-    pub(super) devices: Vec<(DeviceId, DeviceRow)>,
-    pub(super) bindings: Vec<(BindingId, BindingRow)>,
-    pub(super) gone: Vec<DeviceId>,
-    /// Bindings that ended before this time are no longer wanted.
-    pub(super) ended_before: Option<i64>,
+/// Whether queries may be held to be a binding's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// They are: it is published.
+    InForce,
+    /// What told the hardware address is gone: the next query decides whether it goes on.
+    Asleep,
+    /// It ended; kept to know who it was.
+    Ended,
 }
 
 /// All devices and bindings.
 pub(super) struct Register {
     pub(super) devices: HashMap<DeviceId, DeviceRow>,
+    pub(super) parts: HashMap<Part, DeviceId>,
     pub(super) bindings: HashMap<BindingId, BindingRow>,
-    /// What each bound address is bound to.
-    pub(super) addresses: HashMap<IpAddr, Binding>,
-    /// Prefixes that the policy names, longest first.
-    pub(super) prefixes: Vec<(Prefix, Binding)>,
-    /// Devices that the policy does not name, by name.
-    pub(super) nameless: HashMap<String, DeviceId>,
-    others: Option<Binding>,
-    admitted: usize,
-    next_number: u32,
-    reserved: u32,
-    pub(super) changed_devices: BTreeSet<DeviceId>,
-    pub(super) changed_bindings: BTreeSet<BindingId>,
-    gone: Vec<DeviceId>,
-    ended_before: Option<i64>,
-    unpublished: bool,
+    pub(super) seats: HashMap<Asker, Seat>,
+    /// The forwarders that made each claim.
+    pub(super) claims: HashMap<Claim, Vec<IpAddr>>,
+    /// Bindings of those for whom there is no room, by part.
+    shared: HashMap<DeviceId, BindingId>,
+    pub(super) facts: Facts,
+    pub(super) named: Named,
+    pub(super) hints: Hints,
+    pub(super) watch: Watch,
+    pub(super) unwritten: Unwritten,
+    pub(super) next_number: u32,
+    /// Askers whose published binding is out of date.
+    dirty: HashSet<Asker>,
     published: Option<u64>,
-    retired: u64,
-    leaps: Leaps,
-}
-
-impl Source {
-    pub(super) fn grade(self) -> Grade {
-        match self {
-            Source::Policy(_) | Source::Within(_) => Grade::Named,
-            Source::Address(_) | Source::Others => Grade::Address,
-        }
-    }
-
-    /// Returns the address that asked, for bindings made by asking.
-    pub(super) fn admitted(self) -> Option<IpAddr> {
-        match self {
-            Source::Within(address) | Source::Address(address) => Some(address),
-            Source::Policy(_) | Source::Others => None,
-        }
-    }
-
-    /// Returns the address that the policy names.
-    pub(super) fn policy_host(self) -> Option<IpAddr> {
-        match self {
-            Source::Policy(prefix) => prefix.as_host(),
-            _ => None,
-        }
-    }
-}
-
-impl Changes {
-    pub(super) fn is_empty(&self) -> bool {
-        self.reserve.is_none()
-            && self.devices.is_empty()
-            && self.bindings.is_empty()
-            && self.gone.is_empty()
-            && self.ended_before.is_none()
-    }
+    pub(super) retired: u64,
+    pub(super) leaps: Leaps,
 }
 
 impl Register {
     pub(super) fn of(stored: Stored, now: Moment) -> Register {
-        let nameless = stored.devices.iter().filter(|(_, device)| !device.named);
         let mut register = Register {
-            nameless: nameless.map(|(&id, device)| (device.name.clone(), id)).collect(),
             devices: stored.devices,
+            parts: HashMap::new(),
             bindings: stored.bindings,
-            addresses: HashMap::new(),
-            prefixes: Vec::new(),
-            others: None,
-            admitted: 0,
+            seats: HashMap::new(),
+            claims: HashMap::new(),
+            shared: HashMap::new(),
+            facts: Facts::default(),
+            named: Named::default(),
+            hints: Hints::of(stored.hints),
+            watch: Watch::default(),
+            unwritten: Unwritten::from(stored.next_number),
             next_number: stored.next_number,
-            reserved: stored.next_number,
-            changed_devices: BTreeSet::new(),
-            changed_bindings: BTreeSet::new(),
-            gone: Vec::new(),
-            ended_before: None,
-            unpublished: true,
+            dirty: HashSet::new(),
             published: None,
             retired: now.monotonic,
             leaps: Leaps::from(now),
         };
-        register.index();
+        for (&id, row) in &register.devices {
+            if let Subject::Part(part) = row.subject {
+                register.parts.insert(part, id);
+                register.hints.meet(part);
+            }
+        }
+        register.index_named();
+        register.seat_stored(now);
         register
     }
 
-    /// Works out who is bound to whom from the bindings in force.
-    pub(super) fn index(&mut self) {
-        self.addresses.clear();
-        self.prefixes.clear();
-        (self.others, self.admitted) = (None, 0);
-        for (&id, row) in self.bindings.iter().filter(|(_, row)| row.ended.is_none()) {
-            let (device, grade) = (row.device, row.source.grade());
-            let binding = Binding { id, device, part: device, grade };
-            if let Some(address) = row.source.policy_host().or(row.source.admitted()) {
-                self.addresses.insert(address, binding);
-                self.admitted += usize::from(row.source.admitted().is_some());
-            } else if let Source::Policy(prefix) = row.source {
-                self.prefixes.push((prefix, binding));
-            } else {
-                self.others = Some(binding);
-            }
-        }
-        self.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse((prefix.bits(), *prefix)));
-        self.unpublished = true;
+    pub(super) fn index_named(&mut self) {
+        let mut entries: Vec<(DeviceId, &Entry)> = self
+            .devices
+            .iter()
+            .filter(|(_, row)| matches!(row.subject, Subject::Named(_)))
+            .map(|(&id, row)| (id, &row.entry))
+            .collect();
+        entries.sort_by_key(|(id, _)| *id);
+        self.named = Named::of(entries.into_iter());
     }
 
-    pub(super) fn admit(&mut self, client: IpAddr, now: i64) -> Binding {
-        if let Some(&known) = self.addresses.get(&client) {
-            return known;
+    /// Seats the bindings of before a restart. Those that rest on a hardware address are asleep
+    /// until it is seen there again.
+    fn seat_stored(&mut self, now: Moment) {
+        let mut stored: Vec<(BindingId, BindingRow)> =
+            self.bindings.iter().map(|(&id, row)| (id, row.clone())).collect();
+        stored.sort_by_key(|(id, _)| *id);
+        for (id, row) in stored {
+            let Some(asker) = row.asker else {
+                self.shared.insert(row.part, id);
+                continue;
+            };
+            let Some(subject) = self.devices.get(&row.part).map(|device| &device.subject) else {
+                continue;
+            };
+            let (under, device) = match *subject {
+                Subject::Part(part) => (Under::Part(part), self.named_device_of(part)),
+                _ => (Under::Device(row.part), Some(row.part)),
+            };
+            let owner = Owner { under, device, evidence: row.evidence };
+            // A newer binding of the same asker counts.
+            self.vacate(asker, now.wall);
+            self.sit(asker, Seat { id, part: row.part, owner, state: State::Asleep });
+            self.remember(asker, row.evidence, now.monotonic);
         }
-        let within = self.find_prefix(client);
-        if self.admitted >= MAX_ADMITTED {
-            return within.or(self.others).unwrap_or_else(|| self.bind_others(now));
+        let askers: Vec<Asker> = self.seats.keys().copied().collect();
+        for asker in askers {
+            self.review(asker, now.wall);
         }
-        let (device, source) = match within {
-            Some(prefix) => (prefix.device, Source::Within(client)),
-            None => (self.nameless_device(&client.to_string(), now), Source::Address(client)),
-        };
-        let binding = self.begin(device, source, now);
-        self.addresses.insert(client, binding);
-        self.admitted += 1;
-        self.unpublished = true;
-        binding
     }
 
-    pub(super) fn begin(&mut self, device: DeviceId, source: Source, now: i64) -> Binding {
+    fn remember(&mut self, asker: Asker, evidence: Evidence, now: u64) {
+        let (Asker::Address(address), Some(hardware)) = (asker, evidence.hardware) else { return };
+        match evidence.by {
+            By::Lease => self.facts.remember_lease(address, hardware, now),
+            _ => self.facts.remember(address, hardware, now),
+        }
+    }
+
+    pub(super) fn named_device_of(&self, part: Part) -> Option<DeviceId> {
+        match part {
+            Part::Hardware(hardware) => self.named.of_hardware(hardware),
+            Part::Address(_) | Part::Others => None,
+        }
+    }
+
+    /// Binds whoever asks; what is bound rightly stays.
+    pub(super) fn admit(&mut self, asker: Asker, now: Moment) -> Binding {
+        let owner = owner_of(asker, &self.facts, &self.named);
+        if let Some(binding) = self.go_on(asker, &owner) {
+            return binding;
+        }
+        if !self.seats.contains_key(&asker) && self.is_full(asker) {
+            return self.bind_shared(owner, now.wall);
+        }
+        let before = self.vacate(asker, now.wall);
+        let new = self.find_number(owner.under).is_none();
+        let part = self.number_of(owner.under, now.wall);
+        let id = self.begin(part, Some(asker), owner.evidence, now.wall);
+        let seat = Seat { id, part, owner, state: State::InForce };
+        self.sit(asker, seat);
+        self.note_beginning(asker, before, new, now.monotonic);
+        seat.binding()
+    }
+
+    /// Lets the binding of an asker go on, if it may.
+    fn go_on(&mut self, asker: Asker, owner: &Owner) -> Option<Binding> {
+        let seat = self.seats.get_mut(&asker)?;
+        if seat.state == State::Ended || !owner.continues(&seat.owner) {
+            return None;
+        }
+        if seat.state == State::Asleep || seat.owner.device != owner.device {
+            self.dirty.insert(asker);
+        }
+        (seat.owner, seat.state) = (*owner, State::InForce);
+        Some(seat.binding())
+    }
+
+    fn is_full(&self, asker: Asker) -> bool {
+        let claimed = || self.claims.values().map(Vec::len).sum::<usize>();
+        self.seats.len() >= MAX_ADMITTED
+            || (asker.forwarder().is_some()
+                && self.claims.len() >= MAX_CLAIMED / 2
+                && claimed() >= MAX_CLAIMED)
+    }
+
+    /// Binds one of those for whom there is no room: to its part if it has asked before.
+    fn bind_shared(&mut self, owner: Owner, now: i64) -> Binding {
+        let known = self.find_number(owner.under).map(|part| (part, owner.device));
+        let (part, device) =
+            known.unwrap_or_else(|| (self.number_of(Under::Part(Part::Others), now), None));
+        let id = self.shared.get(&part).copied().unwrap_or_else(|| {
+            let evidence = Evidence { by: By::Shared, hardware: None };
+            let id = self.begin(part, None, evidence, now);
+            self.shared.insert(part, id);
+            id
+        });
+        Binding { id, device: device.unwrap_or(part), part, grade: Grade::Address }
+    }
+
+    fn begin(
+        &mut self,
+        part: DeviceId,
+        asker: Option<Asker>,
+        evidence: Evidence,
+        now: i64,
+    ) -> BindingId {
         let id = BindingId(self.take_number());
+        let (began, last) = (now, now);
         let row = BindingRow {
-            device,
-            source,
-            began: now,
+            part,
+            asker,
+            evidence,
+            began,
             ended: None,
-            last: now,
+            last,
             queries: 0,
             stored: false,
         };
         self.bindings.insert(id, row);
-        self.changed_bindings.insert(id);
-        Binding { id, device, part: device, grade: source.grade() }
+        id
+    }
+
+    fn sit(&mut self, asker: Asker, seat: Seat) {
+        self.seats.insert(asker, seat);
+        self.dirty.insert(asker);
+        if let Asker::Claimed(by, claim) = asker {
+            self.claims.entry(claim).or_default().push(by);
+        }
+    }
+
+    /// Ends the binding of an asker and frees its seat.
+    pub(super) fn vacate(&mut self, asker: Asker, now: i64) -> Option<Seat> {
+        self.end(asker, now);
+        let seat = self.seats.remove(&asker)?;
+        if let Asker::Claimed(by, claim) = asker
+            && let Some(forwarders) = self.claims.get_mut(&claim)
+        {
+            forwarders.retain(|forwarder| *forwarder != by);
+            if forwarders.is_empty() {
+                self.claims.remove(&claim);
+            }
+        }
+        Some(seat)
+    }
+
+    fn end(&mut self, asker: Asker, now: i64) {
+        let Some(seat) = self.seats.get_mut(&asker) else { return };
+        if seat.state == State::Ended {
+            return;
+        }
+        let slept = seat.state == State::Asleep;
+        seat.state = State::Ended;
+        let id = seat.id;
+        self.dirty.insert(asker);
+        if let Some(row) = self.bindings.get_mut(&id) {
+            // Of one who slept nothing is known since its last query.
+            row.ended =
+                Some(if slept { row.last.clamp(row.began, now.max(row.began)) } else { now });
+            self.unwritten.bindings.insert(id);
+        }
+    }
+
+    /// Looks at an asker again after news: its binding goes on, sleeps or ends.
+    ///
+    /// A binding whose hardware address is no longer seen is not ended, since devices sleep; but
+    /// no query is held to be its any more until the kernel or a lease has said so again.
+    fn review(&mut self, asker: Asker, now: i64) {
+        let owner = owner_of(asker, &self.facts, &self.named);
+        if self.go_on(asker, &owner).is_some() {
+            return;
+        }
+        let Some(seat) = self.seats.get_mut(&asker) else { return };
+        match seat.state {
+            State::InForce if owner.is_less_than(&seat.owner) => {
+                seat.state = State::Asleep;
+                self.dirty.insert(asker);
+            }
+            State::Asleep if owner.is_less_than(&seat.owner) => {}
+            _ => self.end(asker, now),
+        }
+    }
+
+    /// Looks at an asker again after a change of policy.
+    pub(super) fn review_policy(&mut self, asker: Asker, now: i64) {
+        self.review(asker, now);
+        let Some(seat) = self.seats.get(&asker).copied() else { return };
+        let device = match seat.owner.under {
+            Under::Part(part) => self.named_device_of(part),
+            Under::Device(id) => {
+                let owner = asker.address().and_then(|address| self.named.of_address(address));
+                owner.map(|(_, owner)| owner).filter(|owner| *owner == id)
+            }
+        };
+        let stays = match seat.state {
+            State::InForce => true,
+            State::Asleep => device.is_some() || matches!(seat.owner.under, Under::Part(_)),
+            State::Ended => false,
+        };
+        if !stays {
+            // Nobody is told that a device fell to the default by what a person wrote.
+            self.vacate(asker, now);
+        } else if seat.state == State::Asleep
+            && let Some(seat) = self.seats.get_mut(&asker)
+        {
+            seat.owner.device = device;
+        }
+    }
+
+    /// Takes news of the kernel's neighbour tables, `all` of them or some.
+    pub(super) fn take_neighbours(&mut self, news: &[Neighbour], all: bool, now: Moment) {
+        let mut touched = Touched::default();
+        if all {
+            self.facts.see_all(news, now.monotonic, &mut touched);
+        } else {
+            for one in news {
+                self.facts.see(one, now.monotonic, &mut touched);
+            }
+        }
+        self.take_touched(touched, now);
+    }
+
+    pub(super) fn take_leases(&mut self, source: &str, leases: &[Lease], now: Moment) {
+        let mut touched = Touched::default();
+        self.facts.take_leases(source, leases, now, &mut touched);
+        self.take_touched(touched, now);
+    }
+
+    /// Does what the passing of time asks for.
+    pub(super) fn pass_time(&mut self, now: Moment) {
+        self.end_leases(now);
+        self.retire(now);
+        self.look_around(now);
+    }
+
+    /// Takes hints on who is at an address now: on its hardware, where that is known.
+    pub(super) fn take_hints(&mut self, hints: &[Hint]) {
+        for hint in hints {
+            let address = hint.address.to_canonical();
+            let known = self.facts.hardware_of(address);
+            let part = known.map_or(Part::Address(address), |known| Part::Hardware(known.hardware));
+            let asked = |part| self.parts.contains_key(&part);
+            self.hints.take(part, hint.source, &hint.text, asked);
+        }
+    }
+
+    fn end_leases(&mut self, now: Moment) {
+        let mut touched = Touched::default();
+        self.facts.end_leases(now.monotonic, &mut touched);
+        self.take_touched(touched, now);
+    }
+
+    fn take_touched(&mut self, touched: Touched, now: Moment) {
+        for address in touched.gone {
+            self.vacate(Asker::Address(address), now.wall);
+        }
+        for (address, hands) in touched.flips {
+            self.watch.flipped(address, hands, now.monotonic);
+        }
+        let mut askers: BTreeSet<IpAddr> = touched.addresses;
+        let mut claims: BTreeSet<_> = BTreeSet::new();
+        for hardware in touched.hardware {
+            // Their policy may be that of one another's address.
+            askers.extend(self.facts.places_of(hardware));
+            claims.insert(hardware);
+        }
+        for hardware in claims {
+            self.review_claims(Claim::Hardware(hardware), now.wall);
+        }
+        for address in askers {
+            self.review(Asker::Address(address), now.wall);
+            self.review_claims(Claim::Address(address), now.wall);
+        }
+    }
+
+    fn review_claims(&mut self, claim: Claim, now: i64) {
+        for forwarder in self.claims.get(&claim).cloned().unwrap_or_default() {
+            self.review(Asker::Claimed(forwarder, claim), now);
+        }
     }
 
     pub(super) fn take_number(&mut self) -> u32 {
@@ -230,28 +429,27 @@ impl Register {
         number
     }
 
-    fn bind_others(&mut self, now: i64) -> Binding {
-        let device = self.nameless_device(OTHERS, now);
-        let binding = self.begin(device, Source::Others, now);
-        self.others = Some(binding);
-        binding
+    pub(super) fn find_number(&self, under: Under) -> Option<DeviceId> {
+        match under {
+            Under::Device(id) => Some(id),
+            Under::Part(part) => self.parts.get(&part).copied(),
+        }
     }
 
-    /// Returns the device of this name that the policy does not name, made if need be.
-    fn nameless_device(&mut self, name: &str, now: i64) -> DeviceId {
-        if let Some(&known) = self.nameless.get(name) {
+    fn number_of(&mut self, under: Under, now: i64) -> DeviceId {
+        let part = match under {
+            Under::Device(id) => return id,
+            Under::Part(part) => part,
+        };
+        if let Some(&known) = self.parts.get(&part) {
             return known;
         }
         let id = DeviceId(self.take_number());
-        let row = DeviceRow {
-            name: name.into(),
-            named: false,
-            first_seen: now,
-            last_seen: now,
-            stored: None,
-        };
+        let mut row = DeviceRow::of(Subject::Part(part));
+        (row.first_seen, row.last_seen) = (now, now);
         self.devices.insert(id, row);
-        self.nameless.insert(name.into(), id);
+        self.parts.insert(part, id);
+        self.hints.meet(part);
         id
     }
 
@@ -260,208 +458,96 @@ impl Register {
         binding.queries = binding.queries.saturating_add(queries);
         binding.last = binding.last.max(at);
         if !binding.stored && binding.is_worth_writing() {
-            self.changed_bindings.insert(id);
+            self.unwritten.bindings.insert(id);
         }
-        let Some(device) = self.devices.get_mut(&binding.device) else { return };
+        let part = binding.part;
+        let Some(device) = self.devices.get_mut(&part) else { return };
         if device.first_seen == 0 {
             device.first_seen = at;
         }
         device.last_seen = device.last_seen.max(at);
         if device.stored.is_some_and(|stored| device.last_seen - stored >= SEEN_LAG) {
-            self.changed_devices.insert(binding.device);
+            self.unwritten.devices.insert(part);
         }
     }
 
-    pub(super) fn list(&self) -> Vec<Device> {
-        let mut addresses: HashMap<DeviceId, Vec<IpAddr>> = HashMap::new();
-        for (&address, binding) in &self.addresses {
-            addresses.entry(binding.device).or_default().push(address);
+    /// Removes the past of a device's parts, and the parts themselves; a named device stays.
+    pub(super) fn forget(&mut self, parts: &[DeviceId]) {
+        self.bindings.retain(|_, row| !parts.contains(&row.part));
+        self.shared.retain(|part, _| !parts.contains(part));
+        let gone = self.seats.iter().filter(|(_, seat)| parts.contains(&seat.part));
+        let gone: Vec<Asker> = gone.map(|(&asker, _)| asker).collect();
+        for asker in gone {
+            self.vacate(asker, 0);
         }
-        let mut devices: Vec<Device> = self
-            .devices
-            .iter()
-            .map(|(&id, row)| {
-                let mut addresses = addresses.remove(&id).unwrap_or_default();
-                addresses.sort_unstable();
-                Device {
-                    id,
-                    name: row.name.clone(),
-                    named: row.named,
-                    parts: vec![id],
-                    addresses,
-                    hardware: Vec::new(),
-                    proposal: Proposal::default(),
-                    grade: None,
-                    first_seen: row.first_seen,
-                    last_seen: row.last_seen,
+        for id in parts {
+            match self.devices.get_mut(id) {
+                Some(row) if matches!(row.subject, Subject::Named(_)) => {
+                    (row.first_seen, row.last_seen) = (0, 0);
                 }
-            })
-            .collect();
-        devices.sort_by_key(|device| device.id);
-        devices
-    }
-
-    pub(super) fn name(&self, device: DeviceId) -> Option<String> {
-        self.devices.get(&device).map(|row| row.name.clone())
-    }
-
-    pub(super) fn is_named(&self, device: DeviceId) -> bool {
-        self.devices.get(&device).is_some_and(|row| row.named)
-    }
-
-    pub(super) fn find_by_address(&self, address: IpAddr) -> Option<DeviceId> {
-        let bound = self.addresses.get(&address).copied();
-        bound.or_else(|| self.find_prefix(address)).map(|binding| binding.device)
-    }
-
-    pub(super) fn find_prefix(&self, address: IpAddr) -> Option<Binding> {
-        self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(_, found)| *found)
-    }
-
-    /// Removes a device's past, and the device itself unless the policy names it.
-    pub(super) fn forget(&mut self, device: DeviceId) {
-        let keeps = |row: &BindingRow| {
-            row.device != device || (row.ended.is_none() && matches!(row.source, Source::Policy(_)))
-        };
-        self.bindings.retain(|_, row| keeps(row));
-        match self.devices.get_mut(&device) {
-            Some(row) if row.named => (row.first_seen, row.last_seen) = (0, 0),
-            Some(_) => {
-                self.devices.remove(&device);
-                self.nameless.retain(|_, id| *id != device);
-            }
-            None => {}
-        }
-        self.index();
-    }
-
-    /// Lets go of addresses that no longer ask when room is short, and of devices long gone.
-    ///
-    /// Not on the word of a clock that was set ahead less than a round ago.
-    pub(super) fn retire(&mut self, now: Moment) {
-        if self.leaps.noticed(now) {
-            self.retired = now.monotonic;
-        }
-        if now.monotonic.saturating_sub(self.retired) < RETIRE_EVERY {
-            return;
-        }
-        self.retired = now.monotonic;
-        if self.admitted > MAX_ADMITTED / 8 * 7 {
-            let idle = |row: &&mut BindingRow| {
-                row.ended.is_none() && row.source.admitted().is_some() && row.last < now.wall - DAY
-            };
-            self.bindings.values_mut().filter(idle).for_each(|row| row.ended = Some(now.wall));
-            self.changed_bindings.extend(
-                self.bindings.iter().filter(|(_, row)| row.ended.is_some()).map(|(&id, _)| id),
-            );
-            self.index();
-        }
-        self.forget_long_gone(now.wall);
-        self.ended_before = Some(now.wall - PAST_KEPT);
-    }
-
-    fn forget_long_gone(&mut self, now: i64) {
-        let bound: BTreeSet<DeviceId> = self.bindings.values().map(|row| row.device).collect();
-        let mut unbound: Vec<(i64, DeviceId)> = self
-            .devices
-            .iter()
-            .filter(|(id, row)| !row.named && !bound.contains(id))
-            .map(|(&id, row)| (row.last_seen, id))
-            .collect();
-        unbound.sort_unstable();
-        let surplus = unbound.len().saturating_sub(MAX_NAMELESS);
-        for (position, &(last, id)) in unbound.iter().enumerate() {
-            if position < surplus || last < now - PAST_KEPT {
-                self.gone.push(id);
-                if let Some(row) = self.devices.remove(&id) {
-                    self.drop_nameless(&row.name, id);
-                }
+                _ => self.drop_device(*id),
             }
         }
     }
 
-    pub(super) fn drop_nameless(&mut self, name: &str, id: DeviceId) {
-        if self.nameless.get(name) == Some(&id) {
-            self.nameless.remove(name);
-        }
-    }
-
-    /// Takes what is worth writing; what is not comes again when it is used once more.
-    pub(super) fn take_changes(&mut self) -> Changes {
-        let mut changes = Changes {
-            gone: std::mem::take(&mut self.gone),
-            ended_before: self.ended_before.take(),
-            ..Changes::default()
-        };
-        if self.reserved.saturating_sub(self.next_number) < RESERVED / 2 {
-            self.reserved = self.next_number.saturating_add(RESERVED);
-            changes.reserve = Some(self.reserved);
-        }
-        for id in std::mem::take(&mut self.changed_bindings) {
-            let Some(row) = self.bindings.get(&id) else { continue };
-            if row.is_worth_writing() {
-                if self.devices.get(&row.device).is_some_and(|device| device.stored.is_none()) {
-                    self.changed_devices.insert(row.device);
-                }
-                changes.bindings.push((id, row.clone()));
-            } else if row.ended.is_some() {
-                self.bindings.remove(&id);
-            }
-        }
-        let devices = std::mem::take(&mut self.changed_devices);
-        let rows = devices.into_iter().filter_map(|id| Some((id, self.devices.get(&id)?.clone())));
-        changes.devices = rows.collect();
-        changes
-    }
-
-    /// Notes that changes were written, or takes them back.
-    pub(super) fn settle(&mut self, changes: Changes, written: bool) {
-        if !written {
-            self.changed_devices.extend(changes.devices.iter().map(|(id, _)| *id));
-            self.changed_bindings.extend(changes.bindings.iter().map(|(id, _)| *id));
-            self.gone.extend(changes.gone);
-            if changes.reserve.is_some() {
-                self.reserved = self.next_number;
-            }
-            return;
-        }
-        for (id, row) in changes.devices {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.stored = Some(row.last_seen);
-            }
-        }
-        for (id, row) in changes.bindings {
-            if row.ended.is_some() {
-                self.bindings.remove(&id);
-            } else if let Some(binding) = self.bindings.get_mut(&id) {
-                binding.stored = true;
-            }
+    pub(super) fn drop_device(&mut self, id: DeviceId) {
+        if let Some(DeviceRow { subject: Subject::Part(part), .. }) = self.devices.remove(&id) {
+            self.parts.remove(&part);
+            self.hints.forget(part);
         }
     }
 
     pub(super) fn has_unpublished(&self) -> bool {
-        self.unpublished
+        !self.dirty.is_empty()
     }
 
     /// Returns whether an admission is to be published now, and counts it as done.
     pub(super) fn is_publication_due(&mut self, now: u64) -> bool {
         let rested = |last| now.saturating_sub(last) >= PUBLISH_EVERY;
-        let due = self.unpublished && self.published.is_none_or(rested);
+        let due = self.has_unpublished() && self.published.is_none_or(rested);
         if due {
             self.published = Some(now);
         }
         due
     }
 
-    pub(super) fn publish(&mut self) -> HashMap<IpAddr, Binding> {
-        self.unpublished = false;
-        self.addresses.clone()
+    /// Returns what is to be published: bindings that are in force, or none.
+    pub(super) fn take_unpublished(&mut self) -> Vec<(Asker, Option<Binding>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let in_force = |asker: &Asker| {
+            self.seats.get(asker).filter(|seat| seat.state == State::InForce).map(|s| s.binding())
+        };
+        dirty.into_iter().map(|asker| (asker, in_force(&asker))).collect()
+    }
+}
+
+impl Seat {
+    pub(super) fn binding(&self) -> Binding {
+        Binding {
+            id: self.id,
+            device: self.owner.device.unwrap_or(self.part),
+            part: self.part,
+            grade: self.owner.evidence.grade(),
+        }
+    }
+}
+
+impl DeviceRow {
+    pub(super) fn of(subject: Subject) -> DeviceRow {
+        DeviceRow {
+            subject,
+            entry: Entry::default(),
+            merged: false,
+            first_seen: 0,
+            last_seen: 0,
+            stored: None,
+        }
     }
 }
 
 impl BindingRow {
-    /// Addresses that asked only once are not worth a row.
-    fn is_worth_writing(&self) -> bool {
-        self.stored || self.queries >= 2 || matches!(self.source, Source::Policy(_))
+    /// Askers that asked only once are not worth a row.
+    pub(super) fn is_worth_writing(&self) -> bool {
+        self.stored || self.queries >= 2
     }
 }

@@ -19,12 +19,12 @@ impl EntryViews {
 
     /// Shows one event.
     pub fn show(&self, entry: Entry, snapshot: &Snapshot) -> LogEntry {
-        let device = snapshot.device_name(entry.cursor.device).map(String::from);
+        let device = snapshot.device(entry.cursor.device);
         LogEntry {
             cursor: write_cursor(entry.cursor),
             time: timestamp(entry.cursor.at),
-            device_id: entry.cursor.device.0,
-            device: device.unwrap_or_else(|| entry.client.clone()),
+            device_id: device.map_or(entry.cursor.device, |device| device.id).0,
+            device: device.map_or_else(|| entry.client.clone(), |device| device.name.clone()),
             client: entry.client,
             name: entry.name,
             query_type: entry.query_type,

@@ -6,7 +6,7 @@ use super::{App, Snapshot, bounded};
 use crate::api::{ProblemDocument, ProblemKind, ScopeChoice};
 use crate::devices::Device;
 use crate::diagnostic::nearest;
-use crate::model::{Company, DeviceId, DeviceName, GroupName, Scope};
+use crate::model::{Company, DeviceId, DeviceName, GroupName, HardwareAddress, Scope};
 
 /// The most candidates that a problem names.
 const MAX_CANDIDATES: usize = 10;
@@ -26,7 +26,7 @@ pub fn find_scope(app: &App, choice: ScopeChoice) -> Result<Scope, ProblemDocume
     let text = bounded("device", text)?;
     let identify = |address| app.parts.devices.identify(address).map(|binding| binding.device);
     let device = find_device(&text, &snapshot.devices, identify)?;
-    let name = DeviceName::parse(&device.name);
+    let name = DeviceName::parse(&device.key);
     name.map(Scope::Device).map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))
 }
 
@@ -56,7 +56,7 @@ pub fn find_group<'g>(
     })
 }
 
-/// Finds a device by name, number, address or part of its name, in this order; a name in the same
+/// Finds a device by name, number, address, hardware address or part of its name, in this order; a name in the same
 /// case stands before one in another.
 pub fn find_device<'d>(
     text: &str,
@@ -64,8 +64,12 @@ pub fn find_device<'d>(
     identify: impl Fn(IpAddr) -> Option<DeviceId>,
 ) -> Result<&'d Device, ProblemDocument> {
     let wanted = text.trim().to_lowercase();
-    let by_id = |id: DeviceId| devices.iter().find(|device| device.id == id);
-    let same = || devices.iter().find(|device| device.name == text.trim());
+    let by_id =
+        |id: DeviceId| devices.iter().find(|device| device.id == id || device.parts.contains(&id));
+    let same = || {
+        let by_name = devices.iter().find(|device| device.name == text.trim());
+        by_name.or_else(|| devices.iter().find(|device| device.key == text.trim()))
+    };
     let exact = same().or_else(|| {
         let mut named = devices.iter().filter(|device| device.name.to_lowercase() == wanted);
         named.next().filter(|_| named.next().is_none())
@@ -76,7 +80,14 @@ pub fn find_device<'d>(
         let bound = devices.iter().find(|device| device.addresses.contains(&address));
         bound.or_else(|| identify(address).and_then(by_id))
     };
-    if let Some(device) = exact.or_else(numbered).or_else(addressed) {
+    let by_hardware = || {
+        let hardware: HardwareAddress = wanted.parse().ok()?;
+        devices.iter().find(|device| device.hardware.contains(&hardware))
+    };
+    // An address is whose it is now; devices that nobody named may be called by one they had.
+    let now = addressed().filter(|_| exact.is_none_or(|device| !device.named));
+    let found = now.or(exact).or_else(numbered).or_else(by_hardware);
+    if let Some(device) = found {
         return Ok(device);
     }
     let partly =

@@ -1,15 +1,17 @@
 //! What is in force and who is there at one moment, for the length of one request.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::Guard;
 
 use super::App;
-use crate::api::{CompanyBrief, DeviceBrief, PauseView, timestamp};
+use crate::api::{CompanyBrief, DeviceBrief, PauseView, ProblemDocument, timestamp};
 use crate::devices::Device;
 use crate::model::{DeviceId, GroupName, Level, Moment, Scope};
 use crate::policy::{DevicePart, DevicePolicy, InForce, Part, Pause, Standing};
+use crate::query_log::{QueryCount, Total};
 
 /// No device has this number, so that it stands for all that the policy does not name.
 const UNNAMED: DeviceId = DeviceId(u32::MAX);
@@ -27,6 +29,7 @@ pub struct Snapshot {
     pub in_force: Arc<InForce>,
     /// When.
     pub now: Moment,
+    /// The place of each device by its number and those of its parts.
     places: HashMap<DeviceId, usize>,
 }
 
@@ -34,7 +37,7 @@ impl Snapshot {
     /// Takes a snapshot.
     pub fn of(app: &App) -> Snapshot {
         let devices = app.parts.devices.list();
-        let places = devices.iter().enumerate().map(|(place, device)| (device.id, place)).collect();
+        let places = places(&devices);
         Snapshot {
             devices,
             places,
@@ -51,10 +54,47 @@ impl Snapshot {
         (self.now.wall - DAY, self.now.wall + 1_000_000)
     }
 
+    /// Returns the device of a number, be it its own or one of its parts', if it is still known.
+    pub fn device(&self, id: DeviceId) -> Option<&Device> {
+        self.devices.get(*self.places.get(&id)?)
+    }
+
+    /// Returns the number of the device that a part belongs to now.
+    pub fn device_of(&self, part: DeviceId) -> DeviceId {
+        self.device(part).map_or(part, |device| device.id)
+    }
+
+    /// Returns the numbers that events of a device carry.
+    pub fn parts_of(&self, id: DeviceId) -> Vec<DeviceId> {
+        self.device(id).map_or_else(|| vec![id], |device| device.parts.clone())
+    }
+
     /// Returns a device's name, if it is still known.
     pub fn device_name(&self, id: DeviceId) -> Option<&str> {
-        let place = *self.places.get(&id)?;
-        self.devices.get(place).map(|device| device.name.as_str())
+        self.device(id).map(|device| device.name.as_str())
+    }
+
+    /// Reads the log's totals over a span, by device and company.
+    pub fn totals(&self, app: &App, from: i64, until: i64) -> Result<Vec<Total>, ProblemDocument> {
+        let totals = app.parts.log.totals(from, until)?;
+        Ok(folded(totals, |part| self.device_of(part)))
+    }
+
+    /// Reads raw queries over a span, by device.
+    pub fn queries(
+        &self,
+        app: &App,
+        from: i64,
+        until: i64,
+    ) -> Result<HashMap<DeviceId, QueryCount>, ProblemDocument> {
+        let mut counts: HashMap<DeviceId, QueryCount> = HashMap::new();
+        for (part, count) in app.parts.log.queries(from, until)? {
+            let sum = counts.entry(self.device_of(part)).or_default();
+            sum.queries += count.queries;
+            sum.blocked += count.blocked;
+            sum.failed += count.failed;
+        }
+        Ok(counts)
     }
 
     /// Returns what binds a device, or those that the policy does not name.
@@ -88,7 +128,7 @@ impl Snapshot {
 
     /// Returns everyone's level, and whether lists were switched by hand beside it.
     pub fn everyone(&self) -> (Level, bool) {
-        (self.policy(None).level(), !self.standing.everyone.lists.is_empty())
+        (self.in_force.policies.everyone().level(), !self.standing.everyone.lists.is_empty())
     }
 
     /// Returns a device's entry in the policy.
@@ -110,6 +150,28 @@ impl Snapshot {
             .chain(groups.map(|group| (Scope::Group(group.name.clone()), &group.part)))
             .chain(devices.map(|device| (Scope::Device(device.name.clone()), &device.part)))
     }
+}
+
+fn places(devices: &[Device]) -> HashMap<DeviceId, usize> {
+    let numbers = |(place, device): (usize, &Device)| {
+        let all = device.parts.iter().copied().chain([device.id]);
+        all.map(move |id| (id, place)).collect::<Vec<_>>()
+    };
+    devices.iter().enumerate().flat_map(numbers).collect()
+}
+
+/// Adds up the totals of parts that belong to the same device.
+fn folded(totals: Vec<Total>, device_of: impl Fn(DeviceId) -> DeviceId) -> Vec<Total> {
+    let mut folded: BTreeMap<(DeviceId, Option<String>), Total> = BTreeMap::new();
+    for total in totals {
+        let device = device_of(total.device);
+        let key = (device, total.company.clone());
+        match folded.entry(key) {
+            Entry::Vacant(vacant) => _ = vacant.insert(Total { device, ..total }),
+            Entry::Occupied(mut known) => known.get_mut().add_up(&total),
+        }
+    }
+    folded.into_values().collect()
 }
 
 /// Returns pauses as they are shown.
@@ -136,6 +198,27 @@ mod tests {
     use super::*;
     use crate::model::{DeviceName, ListName};
     use crate::policy::GroupPart;
+
+    #[test]
+    fn totals_of_parts_are_those_of_their_device_and_stand_apart_after_a_split() {
+        let total = |device: u32, company: &str, attempts: u64, last: i64| Total {
+            device: DeviceId(device),
+            company: Some(company.into()),
+            attempts,
+            blocked: attempts,
+            allowed: 0,
+            failed: 0,
+            queries: 2 * attempts,
+            last,
+        };
+        let totals = || vec![total(1, "x", 3, 9), total(2, "x", 4, 7), total(2, "y", 1, 1)];
+        let merged = folded(totals(), |_| DeviceId(5));
+        let figures: Vec<_> = merged.iter().map(|t| (t.device.0, t.attempts, t.last)).collect();
+        assert_eq!(figures, [(5, 7, 9), (5, 1, 1)]);
+        assert_eq!((merged[0].queries, merged[0].blocked), (14, 7));
+        let split = folded(totals(), |part| part);
+        assert_eq!(split.len(), 3);
+    }
 
     fn with_list() -> Part {
         let list = ListName::parse("trackers").expect("a name");

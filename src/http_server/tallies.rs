@@ -16,9 +16,16 @@ impl Purposes {
     pub fn of(names: Vec<TopName>, snapshot: &Snapshot) -> Purposes {
         let known = names.into_iter().filter_map(|top| {
             let purpose = purpose_of(&top, snapshot)?;
-            Some(((top.device, top.company), (top.attempts, purpose)))
+            Some(((snapshot.device_of(top.device), top.company), (top.attempts, purpose)))
         });
-        Purposes(known.collect())
+        let mut purposes: HashMap<_, (u64, String)> = HashMap::new();
+        for (key, (attempts, purpose)) in known {
+            let top = purposes.entry(key).or_default();
+            if attempts > top.0 {
+                *top = (attempts, purpose);
+            }
+        }
+        Purposes(purposes)
     }
 
     /// Returns what most attempts at a company's names are for, by short name.

@@ -26,8 +26,6 @@ pub enum Grade {
     Lease,
     /// A forwarder that config.toml names says so.
     Forwarder,
-    /// The policy names this address or its prefix.
-    Named,
     /// The address alone.
     Address,
 }
@@ -74,7 +72,6 @@ impl Grade {
             Grade::Hardware => "hardware",
             Grade::Lease => "lease",
             Grade::Forwarder => "forwarder",
-            Grade::Named => "named",
             Grade::Address => "address",
         }
     }

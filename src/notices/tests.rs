@@ -423,7 +423,7 @@ fn one_address_is_told_if_it_is_a_router_or_a_container_gateway() {
 fn a_name_that_cannot_be_typed_is_never_part_of_a_command() {
     let device = |name: &str| Device {
         id: DeviceId(7),
-        name: name.into(),
+        key: name.into(),
         addresses: vec![ip("192.168.1.9")],
         ..Device::default()
     };

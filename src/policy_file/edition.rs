@@ -137,13 +137,14 @@ fn with_unnamed<'s>(
     let pauses = timed.pauses.iter().map(|pause| &pause.scope);
     for scope in timed.rules.iter().map(|rule| &rule.scope).chain(pauses) {
         let Scope::Device(name) = scope else { continue };
-        let device = seen.iter().find(|d| !d.named && d.name == name.as_str());
+        let device = seen.iter().find(|d| !d.named && d.key == name.as_str());
         let Some(device) = device.filter(|_| standing.devices.iter().all(|d| d.name != *name))
         else {
             continue;
         };
         let (name, part) = (name.clone(), Part::default());
-        let (addresses, hardware, kind, groups, tags) = Default::default();
+        let (addresses, hardware, kind, tags) = Default::default();
+        let groups = standing.unknown.clone();
         let entry = DevicePart { name, addresses, hardware, kind, groups, tags, part };
         standing.to_mut().devices.push(entry);
         ids.push(device.id);

@@ -244,7 +244,7 @@ impl<'g> Planner<'g> {
             let seen =
                 found.ok_or_else(|| ChangeError::NotFound("there is no such device".into()))?;
             self.text.add_device(to, &addresses(seen)?)?;
-            let from = DeviceName::parse(&seen.name).ok().filter(|from| from != to);
+            let from = DeviceName::parse(&seen.key).ok().filter(|from| from != to);
             self.steps.extend(from.map(|from| TimedStep::Rename(from, to.clone())));
         }
         Ok(())
@@ -257,7 +257,7 @@ impl<'g> Planner<'g> {
             return Ok(());
         }
         let seen = self.ground.devices.iter().find(|seen| seen.id == device);
-        let name = seen.and_then(|seen| DeviceName::parse(&seen.name).ok());
+        let name = seen.and_then(|seen| DeviceName::parse(&seen.key).ok());
         self.steps.extend(name.map(TimedStep::Forget));
         Ok(())
     }
@@ -267,7 +267,11 @@ impl<'g> Planner<'g> {
         if until <= self.ground.now {
             return Err(ChangeError::Invalid("the pause's end has passed already".into()));
         }
-        self.steps.push(TimedStep::Pause(Pause { scope: scope.clone(), until }));
+        self.steps.push(TimedStep::Pause(Pause {
+            scope: scope.clone(),
+            from: self.ground.now,
+            until,
+        }));
         Ok(())
     }
 
@@ -331,7 +335,7 @@ impl<'g> Planner<'g> {
     fn unnamed(&self, name: &DeviceName) -> Option<&'g Device> {
         let named = self.ground.standing.devices.iter().any(|device| device.name == *name);
         let mut devices = self.ground.devices.iter();
-        devices.find(|device| !named && !device.named && device.name == name.as_str())
+        devices.find(|device| !named && !device.named && device.key == name.as_str())
     }
 
     fn entry_of(&self, device: DeviceId) -> Option<&'g DeviceName> {
@@ -405,7 +409,7 @@ mod tests {
     fn seen(id: DeviceId, text: &str, addresses: &[&str]) -> Device {
         let addresses = addresses.iter().map(|a| a.parse().expect("an address")).collect();
         let named = text == "TV";
-        Device { id, name: text.into(), named, addresses, ..Device::default() }
+        Device { id, name: text.into(), key: text.into(), named, addresses, ..Device::default() }
     }
 
     fn planned_with(text: &str, timed: &Timed, change: &Change) -> Result<Plan, ChangeError> {
@@ -562,7 +566,7 @@ mod tests {
     #[test]
     fn a_standing_rule_takes_the_place_of_its_opposite() {
         let allow_for_now = timed(tv(), Action::Block, "x.com");
-        let before = Timed { rules: vec![allow_for_now.clone()], pauses: Vec::new() };
+        let before = Timed { rules: vec![allow_for_now.clone()], ..Timed::default() };
         let change = add(tv(), Action::Allow, "x.com", None);
         let plan = planned_with(HOUSE, &before, &change).expect("planned");
         let rules = standing(&plan).rules;
@@ -576,7 +580,7 @@ mod tests {
         let change = add(tv(), Action::Block, "x.com", Some(NOW + 5));
         let refused = planned_with(&text, &Timed::default(), &change).expect_err("refused");
         assert!(refused.to_string().contains("`allow x.com for TV` stands"), "{refused}");
-        let before = Timed { rules: vec![timed(tv(), Action::Allow, "y.com")], pauses: Vec::new() };
+        let before = Timed { rules: vec![timed(tv(), Action::Allow, "y.com")], ..Timed::default() };
         let change = add(tv(), Action::Block, "y.com", Some(NOW + 5));
         let plan = planned_with(HOUSE, &before, &change).expect("planned");
         assert_eq!(plan.steps[0], TimedStep::DropRule(tv(), Action::Allow, name("y.com")));
@@ -589,7 +593,7 @@ mod tests {
             |text| Change::RemoveRule { scope: tv(), action: Action::Block, name: name(text) };
         let plan = planned(&remove("x.com")).expect("planned");
         assert_eq!((standing(&plan).rules.len(), plan.steps.len()), (0, 0));
-        let before = Timed { rules: vec![timed(tv(), Action::Block, "y.com")], pauses: Vec::new() };
+        let before = Timed { rules: vec![timed(tv(), Action::Block, "y.com")], ..Timed::default() };
         let plan = planned_with(HOUSE, &before, &remove("y.com")).expect("planned");
         assert_eq!((plan.text, plan.steps.len()), (None, 1));
     }
@@ -610,7 +614,10 @@ mod tests {
 
     #[test]
     fn a_pause_that_has_ended_cannot_be_resumed() {
-        let pause = |until| Timed { pauses: vec![Pause { scope: tv(), until }], rules: Vec::new() };
+        let pause = |until| Timed {
+            pauses: vec![Pause { scope: tv(), from: 0, until }],
+            ..Timed::default()
+        };
         let resume = |timed| planned_with(HOUSE, &timed, &Change::Resume(tv()));
         assert_eq!(resume(pause(NOW + 1)).expect("planned").steps, [TimedStep::Resume(tv())]);
         assert!(matches!(resume(pause(NOW)), Err(ChangeError::NotFound(_))));

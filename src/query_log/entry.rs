@@ -62,7 +62,7 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Whether rules would have blocked it, but a pause or the level lifted them.
     pub would_block: bool,
-    /// The rule, ban or list that decided, as text: `list trackers`, `ban ban-tiktok`, `rule block x for TV`, `canary`.
+    /// The rule, ban or list that decided, as text: `list trackers`, `ban ban-tiktok`, `rule block x for TV`, `canary`, `not listed`.
     pub reason: Option<String>,
     /// All lists that matched.
     pub lists: Vec<String>,
@@ -112,6 +112,18 @@ pub struct Total {
     pub queries: u64,
     /// The latest, microseconds since 1970.
     pub last: i64,
+}
+
+impl Total {
+    /// Adds the total of another part of the same device.
+    pub fn add_up(&mut self, other: &Total) {
+        self.attempts += other.attempts;
+        self.blocked += other.blocked;
+        self.allowed += other.allowed;
+        self.failed += other.failed;
+        self.queries += other.queries;
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// Of one device's tracking names of one company, the one with the most attempts over a span.

@@ -29,7 +29,7 @@ impl Resolver {
         let parts = &*self.0;
         let Unfinished { packet, arrival } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
-        let binding = parts.identify(&arrival);
+        let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
         let ending = match parts.settle(&asked, out) {
@@ -79,6 +79,14 @@ impl Parts {
     fn identify(&self, arrival: &Arrival) -> Binding {
         let known = self.devices.identify(arrival.client);
         known.unwrap_or_else(|| self.devices.admit(arrival.client, arrival.now))
+    }
+
+    /// Identifies who asks; who is not known is looked for first.
+    async fn find_out(&self, arrival: &Arrival) -> Binding {
+        if self.devices.identify(arrival.client).is_none() {
+            self.discovery.look_up(arrival.client, arrival.local).await;
+        }
+        self.identify(arrival)
     }
 
     /// Answers from an entry inspected under older lists, else asks upstream.

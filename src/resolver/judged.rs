@@ -117,7 +117,7 @@ impl<'q> Asked<'q, '_> {
         let event = QueryEvent {
             at: self.arrival.now.wall,
             client: self.arrival.client,
-            device: self.binding.device,
+            device: self.binding.part,
             binding: self.binding.id,
             name: no_name(),
             query_type: self.query.query_type(),

@@ -34,7 +34,7 @@ fn read(app: &App) -> Result<Vec<CompanyView>, ProblemDocument> {
     let snapshot = Snapshot::of(app);
     let (from, until) = snapshot.last_day();
     let mut totals: HashMap<Option<String>, Vec<Total>> = HashMap::new();
-    for total in app.parts.log.totals(from, until)? {
+    for total in snapshot.totals(app, from, until)? {
         totals.entry(total.company.clone()).or_default().push(total);
     }
     let mut purposes = catalogue_purposes(&snapshot);

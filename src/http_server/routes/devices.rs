@@ -64,11 +64,16 @@ pub async fn forget(
         }
         if params.history {
             app.parts.log.flush();
-            app.parts.log.erase(device.id)?;
+            for part in &device.parts {
+                app.parts.log.erase(*part)?;
+            }
             app.parts.news.notices.forget(device.id);
         }
-        app.parts.devices.forget(device.id)?;
-        let name = DeviceName::parse(&device.name)
+        // Without its name a device is the parts that it had.
+        for part in &device.parts {
+            app.parts.devices.forget(*part)?;
+        }
+        let name = DeviceName::parse(&device.key)
             .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
         Ok(app.changed(Scope::Device(name), device.name, None))
     })
@@ -85,10 +90,10 @@ fn read_all(app: &App) -> Result<Vec<DeviceView>, ProblemDocument> {
     let snapshot = Snapshot::of(app);
     let (from, until) = snapshot.last_day();
     let mut totals: HashMap<DeviceId, Vec<Total>> = HashMap::new();
-    for total in app.parts.log.totals(from, until)? {
+    for total in snapshot.totals(app, from, until)? {
         totals.entry(total.device).or_default().push(total);
     }
-    let queries: HashMap<_, _> = app.parts.log.queries(from, until)?.into_iter().collect();
+    let queries = snapshot.queries(app, from, until)?;
     let day_of = |device: &Device| Day {
         totals: totals.get(&device.id).cloned().unwrap_or_default(),
         queries: queries.get(&device.id).cloned().unwrap_or_default(),
@@ -107,14 +112,16 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     let snapshot = Snapshot::of(app);
     let device = find(app, &snapshot, text)?;
     let (from, until) = snapshot.last_day();
-    let mut totals = app.parts.log.totals(from, until)?;
+    let mut totals = snapshot.totals(app, from, until)?;
     totals.retain(|total| total.device == device.id);
-    let counts = app.parts.log.queries(from, until)?;
-    let found = counts.into_iter().find(|(id, _)| *id == device.id);
-    let day = Day { totals, queries: found.map(|(_, count)| count).unwrap_or_default() };
+    let queries = snapshot.queries(app, from, until)?.remove(&device.id).unwrap_or_default();
+    let day = Day { totals, queries };
     let part = snapshot.part(&device);
     let timed = app.parts.policy.timed();
-    let effective = Effective::of(&snapshot.standing, &timed, part.map(|part| &part.name));
+    let effective = match part {
+        Some(part) => Effective::of(&snapshot.standing, &timed, Some(&part.name)),
+        None => Effective::of_unknown(&snapshot.standing, &timed),
+    };
     Ok(DeviceDetails {
         device: view(&snapshot, &device, &day),
         configured: part

@@ -44,14 +44,14 @@ fn read(app: &App, params: &LogParams) -> Result<LogPage, ProblemDocument> {
 }
 
 fn filter(app: &App, snapshot: &Snapshot, params: &LogParams) -> Result<Filter, ProblemDocument> {
-    let device = |text: &String| app.find_device(text, snapshot).map(|device| device.id);
+    let parts = |text: &String| app.find_device(text, snapshot).map(|found| found.parts.clone());
     let companies = snapshot.in_force.catalogue.companies();
     let company = |text: &String| match text.as_str() {
         "unattributed" => Ok(text.clone()),
         text => find_company(text, companies).map(|company| company.slug.clone()),
     };
     Ok(Filter {
-        devices: params.device.as_ref().map(device).transpose()?.into_iter().collect(),
+        devices: params.device.as_ref().map(parts).transpose()?.unwrap_or_default(),
         company: params.company.as_ref().map(company).transpose()?,
         outcome: params.outcome,
         text: params.text.clone().map(|text| bounded("text", text)).transpose()?,

@@ -6,6 +6,7 @@ use super::{Answer, App, Shared, Snapshot, list_briefs, notice_views, pause_view
 use crate::api::{
     Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
 };
+use crate::discovery::Sense;
 use crate::model::{Level, Scope};
 use crate::upstream::UpstreamStatus;
 
@@ -45,8 +46,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         started: timestamp(parts.started.wall),
         config: parts.config.clone(),
         listening: parts.listening.iter().map(ToString::to_string).collect(),
-        queries: query_tally(app, from, until)?,
-        attempts: tally_of(parts.log.totals(from, until)?.iter()),
+        queries: query_tally(app, &snapshot, from, until)?,
+        attempts: tally_of(snapshot.totals(app, from, until)?.iter()),
         level,
         custom,
         pauses,
@@ -54,6 +55,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         fetching: (parts.updates.views)(),
         catalogue: snapshot.in_force.catalogue.edition().into(),
         companies: snapshot.in_force.catalogue.companies().len(),
+        time_zone: parts.policy.zone().name().into(),
+        time_zone_from: parts.policy.zone().source.as_str().into(),
         revision: parts.policy.revision(),
         upstreams,
         cache_entries: cache.entries,
@@ -67,15 +70,21 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
             error: figures.error,
         },
         counts: (parts.counts)(),
+        unseen: unseen(parts.discovery.senses()),
         notices,
         open_notices,
         latest_notices,
     })
 }
 
-fn query_tally(app: &App, from: i64, until: i64) -> Result<QueryTally, ProblemDocument> {
+fn query_tally(
+    app: &App,
+    snapshot: &Snapshot,
+    from: i64,
+    until: i64,
+) -> Result<QueryTally, ProblemDocument> {
     let mut tally = QueryTally::default();
-    for (_, count) in app.parts.log.queries(from, until)? {
+    for (_, count) in snapshot.queries(app, from, until)? {
         tally.queries += count.queries;
         tally.blocked += count.blocked;
         tally.failed += count.failed;
@@ -94,6 +103,12 @@ fn upstream(status: UpstreamStatus) -> UpstreamView {
         last_error: status.last_error,
         zone: status.zone,
     }
+}
+
+/// Says which ways of seeing do not work here, and what is used instead.
+fn unseen(senses: Vec<Sense>) -> Vec<String> {
+    let told = senses.into_iter().filter_map(|sense| Some((sense.name, sense.blind?)));
+    told.map(|(name, why)| format!("{name}: {why}")).collect()
 }
 
 /// Says what to try when none of the upstreams for all names answers.

@@ -29,7 +29,7 @@ fn report(app: &App, params: &WhoParams) -> Result<Who, ProblemDocument> {
         None => None,
     };
     let (from, until) = snapshot.last_day();
-    let mut totals = app.parts.log.totals(from, until)?;
+    let mut totals = snapshot.totals(app, from, until)?;
     totals.retain(|total| device.is_none_or(|device| device.id == total.device));
     let seen = device.map(|device| device.last_seen).filter(|&seen| seen > 0);
     let rows = company_rows(app, &snapshot, &totals)?;
@@ -58,7 +58,7 @@ pub fn company_rows(
     for row in rows.iter_mut().filter(|row| row.allowed > 0).take(EXPLAINED_ROWS) {
         let slug = row.company.as_ref().map_or("unattributed", |company| &company.slug);
         let filter = Filter {
-            devices: vec![DeviceId(row.device_id)],
+            devices: snapshot.parts_of(DeviceId(row.device_id)),
             company: Some(slug.into()),
             outcome: Some(Outcome::Allowed),
             tracking: true,

@@ -1,0 +1,281 @@
+//! What is known of addresses now: the kernel's neighbours, leases, routers; all of it bounded.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use super::{By, Lease, Leases, Neighbour};
+use crate::model::{HardwareAddress, Moment};
+
+/// Most neighbours that are kept.
+const MAX_NEIGHBOURS: usize = 65_536;
+
+/// Most addresses of one hardware address; the oldest go.
+const MAX_PLACES: usize = 256;
+
+/// Microseconds for which it is remembered who was at an address that the kernel lost.
+const LOST_KEPT: u64 = 86_400_000_000;
+
+/// Most routers that are kept.
+const MAX_ROUTERS: usize = 64;
+
+/// All that is known.
+#[derive(Default)]
+pub(super) struct Facts {
+    neighbours: HashMap<IpAddr, Sighting>,
+    /// The addresses of each hardware address, the latest last; lost ones too.
+    places: HashMap<HardwareAddress, Vec<IpAddr>>,
+    leases: Leases,
+    routers: Vec<IpAddr>,
+}
+
+/// Who was seen at an address.
+#[derive(Clone, Copy)]
+struct Sighting {
+    hardware: HardwareAddress,
+    interface: u32,
+    /// When the kernel lost it, by the monotonic clock.
+    lost: Option<u64>,
+    /// Whether the kernel holds it for reachable.
+    reachable: bool,
+    /// When it was last told to be, or to be no more, by the monotonic clock.
+    heard: Option<u64>,
+}
+
+/// Whose an address is, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub hardware: HardwareAddress,
+    pub by: By,
+}
+
+/// What news touched.
+#[derive(Default)]
+pub(super) struct Touched {
+    /// Addresses that may have changed hands.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Hardware whose addresses changed.
+    pub hardware: BTreeSet<HardwareAddress>,
+    /// Addresses that made room for newer ones of the same hardware.
+    pub gone: Vec<IpAddr>,
+    /// Addresses that went from one hardware address to another.
+    pub flips: Vec<(IpAddr, [HardwareAddress; 2])>,
+}
+
+impl Facts {
+    /// Takes one row of the kernel's tables.
+    pub(super) fn see(&mut self, news: &Neighbour, now: u64, touched: &mut Touched) {
+        let address = news.address.to_canonical();
+        match news.hardware {
+            Some(hardware) if hardware.is_one_device() => {
+                self.find(address, hardware, news.interface, touched);
+                self.hear(address, news.reachable, now);
+            }
+            Some(_) => {}
+            None => self.lose(address, Some(news.interface), now, touched),
+        }
+    }
+
+    /// Takes the tables whole: what is not in them is lost.
+    pub(super) fn see_all(&mut self, all: &[Neighbour], now: u64, touched: &mut Touched) {
+        let there: BTreeSet<IpAddr> = all
+            .iter()
+            .filter(|news| news.hardware.is_some())
+            .map(|news| news.address.to_canonical())
+            .collect();
+        let absent = |address: &&IpAddr| !there.contains(address);
+        let missing: Vec<IpAddr> = self.neighbours.keys().filter(absent).copied().collect();
+        for address in missing {
+            self.lose(address, None, now, touched);
+        }
+        for news in all {
+            self.see(news, now, touched);
+        }
+    }
+
+    fn find(
+        &mut self,
+        address: IpAddr,
+        hardware: HardwareAddress,
+        interface: u32,
+        touched: &mut Touched,
+    ) {
+        let before = self.neighbours.get(&address).copied();
+        if before.is_none() && self.neighbours.len() >= MAX_NEIGHBOURS {
+            return;
+        }
+        let same = before.filter(|before| before.hardware == hardware);
+        let heard = same.and_then(|before| before.heard);
+        let reachable = same.is_some_and(|before| before.reachable);
+        let sighting = Sighting { hardware, interface, lost: None, reachable, heard };
+        self.neighbours.insert(address, sighting);
+        if before.is_some_and(|before| before.hardware == hardware && before.lost.is_none()) {
+            return;
+        }
+        touched.addresses.insert(address);
+        touched.hardware.insert(hardware);
+        if let Some(before) = before.filter(|before| before.hardware != hardware) {
+            self.leave(before.hardware, address);
+            touched.hardware.insert(before.hardware);
+            touched.flips.push((address, [before.hardware, hardware]));
+        }
+        self.enter(hardware, address, touched);
+    }
+
+    /// Notes whether the kernel holds an address for reachable.
+    fn hear(&mut self, address: IpAddr, reachable: bool, now: u64) {
+        let Some(seen) = self.neighbours.get_mut(&address) else { return };
+        if std::mem::replace(&mut seen.reachable, reachable) || reachable {
+            seen.heard = Some(now);
+        }
+    }
+
+    /// Returns whether the kernel held an address for reachable after `since`.
+    pub(super) fn was_reachable(&self, address: IpAddr, since: u64) -> bool {
+        let seen = self.neighbours.get(&address).filter(|seen| seen.lost.is_none());
+        seen.is_some_and(|seen| seen.reachable || seen.heard.is_some_and(|heard| heard >= since))
+    }
+
+    fn enter(&mut self, hardware: HardwareAddress, address: IpAddr, touched: &mut Touched) {
+        let neighbours = &self.neighbours;
+        let places = self.places.entry(hardware).or_default();
+        places.retain(|place| *place != address);
+        places.push(address);
+        if places.len() > MAX_PLACES {
+            let is_lost =
+                |place: &IpAddr| neighbours.get(place).is_none_or(|seen| seen.lost.is_some());
+            let oldest = places.remove(places.iter().position(is_lost).unwrap_or(0));
+            self.neighbours.remove(&oldest);
+            touched.gone.push(oldest);
+        }
+    }
+
+    fn leave(&mut self, hardware: HardwareAddress, address: IpAddr) {
+        if let Some(places) = self.places.get_mut(&hardware) {
+            places.retain(|place| *place != address);
+            if places.is_empty() {
+                self.places.remove(&hardware);
+            }
+        }
+    }
+
+    /// Notes that the kernel lost an address, on the interface where it was seen.
+    fn lose(&mut self, address: IpAddr, on: Option<u32>, now: u64, touched: &mut Touched) {
+        let Some(seen) = self.neighbours.get_mut(&address) else { return };
+        if seen.lost.is_none() && on.is_none_or(|on| on == seen.interface) {
+            (seen.lost, seen.reachable) = (Some(now), false);
+            touched.addresses.insert(address);
+            touched.hardware.insert(seen.hardware);
+        }
+    }
+
+    /// Remembers who was last seen at an address, from before a restart.
+    pub(super) fn remember(&mut self, address: IpAddr, hardware: HardwareAddress, now: u64) {
+        if self.neighbours.contains_key(&address) || self.neighbours.len() >= MAX_NEIGHBOURS {
+            return;
+        }
+        let (lost, reachable, heard) = (Some(now), false, None);
+        self.neighbours
+            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard });
+        self.enter(hardware, address, &mut Touched::default());
+    }
+
+    /// Remembers who leased an address, from before a restart.
+    pub(super) fn remember_lease(&mut self, address: IpAddr, hardware: HardwareAddress, now: u64) {
+        self.leases.remember(address, hardware, now);
+    }
+
+    /// Takes all leases of one source.
+    pub(super) fn take_leases(
+        &mut self,
+        source: &str,
+        leases: &[Lease],
+        now: Moment,
+        touched: &mut Touched,
+    ) {
+        touched.addresses.extend(self.leases.take(source, leases, now));
+    }
+
+    /// Ends leases that ran out.
+    pub(super) fn end_leases(&mut self, now: u64, touched: &mut Touched) {
+        touched.addresses.extend(self.leases.end(now));
+    }
+
+    /// Forgets who was where long ago.
+    pub(super) fn forget_lost(&mut self, now: u64) {
+        let long_ago =
+            |seen: &Sighting| seen.lost.is_some_and(|lost| now.saturating_sub(lost) > LOST_KEPT);
+        let old = self.neighbours.iter().filter(|(_, seen)| long_ago(seen));
+        let old: Vec<(IpAddr, HardwareAddress)> =
+            old.map(|(&address, seen)| (address, seen.hardware)).collect();
+        for (address, hardware) in old {
+            self.neighbours.remove(&address);
+            self.leave(hardware, address);
+        }
+    }
+
+    /// Returns the hardware at an address: by the kernel, then by a lease.
+    pub(super) fn hardware_of(&self, address: IpAddr) -> Option<Known> {
+        let seen = self.neighbours.get(&address).filter(|seen| seen.lost.is_none());
+        let seen = seen.map(|s| Known { hardware: s.hardware, by: By::Kernel(s.interface) });
+        let leased = || self.leases.hardware_of(address);
+        seen.or_else(|| leased().map(|hardware| Known { hardware, by: By::Lease }))
+    }
+
+    /// Returns where some hardware was last seen, lost addresses too, the latest last.
+    pub(super) fn places_of(&self, hardware: HardwareAddress) -> &[IpAddr] {
+        self.places.get(&hardware).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the addresses that some hardware is at and that say who it is.
+    ///
+    /// None of hardware at several IPv4 addresses. A lost IPv4 address counts while there is no
+    /// other: a device asleep is still at home.
+    pub(super) fn homes_of(&self, hardware: HardwareAddress) -> Vec<IpAddr> {
+        let places = self.places_of(hardware);
+        let mut homes: Vec<IpAddr> =
+            places.iter().copied().filter(|place| self.is_live(*place)).collect();
+        match homes.iter().filter(|home| home.is_ipv4()).count() {
+            0 => homes.extend(places.iter().rev().find(|place| place.is_ipv4())),
+            1 => {}
+            _ => homes.clear(),
+        }
+        homes
+    }
+
+    /// Returns whether some hardware is at several IPv4 addresses at once.
+    pub(super) fn is_shared(&self, hardware: HardwareAddress) -> bool {
+        let places = self.places_of(hardware).iter();
+        places.filter(|place| place.is_ipv4() && self.is_live(**place)).count() > 1
+    }
+
+    fn is_live(&self, address: IpAddr) -> bool {
+        self.neighbours.get(&address).is_some_and(|seen| seen.lost.is_none())
+    }
+
+    /// Returns all hardware with the addresses where it was seen.
+    pub(super) fn all_places(&self) -> impl Iterator<Item = (HardwareAddress, &[IpAddr])> {
+        self.places.iter().map(|(hardware, places)| (*hardware, places.as_slice()))
+    }
+
+    /// Takes the addresses of our routers.
+    pub(super) fn take_routers(&mut self, routers: &[IpAddr]) {
+        self.routers = routers.iter().take(MAX_ROUTERS).map(IpAddr::to_canonical).collect();
+    }
+
+    /// Returns the addresses of our routers.
+    pub(super) fn routers(&self) -> &[IpAddr] {
+        &self.routers
+    }
+
+    /// Returns whether some hardware is that of a router.
+    pub(super) fn is_router(&self, hardware: HardwareAddress) -> bool {
+        let at = |router| self.neighbours.get(router).map(|seen| seen.hardware);
+        self.routers.iter().any(|router| at(router) == Some(hardware))
+    }
+
+    /// Returns how many addresses are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.neighbours.len()
+    }
+}
