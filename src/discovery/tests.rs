@@ -471,14 +471,17 @@ fn one_address_is_looked_up_in_the_kernel_at_once() {
         let local = address("10.5.0.1");
         let told = || following.told.try_iter().collect::<Vec<Told>>();
         following.runtime.block_on(look_ups.look_up(address("10.5.0.9"), local));
-        let is_it = |told: &Told| match told {
-            Told::News(news) => news.iter().any(|row| row.hardware == Some(TV)),
+        let is_of = |told: &Told, address: IpAddr| match told {
+            Told::News(news) => {
+                news.iter().any(|row| row.address == address && row.hardware.is_some())
+            }
             _ => false,
         };
-        assert!(told().iter().any(is_it), "told when it returns");
-        for stranger in ["10.6.0.9", "10.5.0.1", "10.5.0.77"] {
-            following.runtime.block_on(look_ups.look_up(address(stranger), local));
+        let tv = address("10.5.0.9");
+        assert!(told().iter().any(|told| is_of(told, tv)), "told when it returns");
+        for stranger in ["10.6.0.9", "10.5.0.1", "10.5.0.77"].map(address) {
+            following.runtime.block_on(look_ups.look_up(stranger, local));
+            assert!(!told().iter().any(|told| is_of(told, stranger)), "nobody is at {stranger}");
         }
-        assert!(!told().iter().any(is_it), "nobody is there");
     });
 }
