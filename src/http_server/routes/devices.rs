@@ -66,8 +66,8 @@ pub async fn forget(
             app.parts.log.flush();
             for part in &device.parts {
                 app.parts.log.erase(*part)?;
+                app.parts.news.notices.forget(*part);
             }
-            app.parts.news.notices.forget(device.id);
         }
         // Without its name a device is the parts that it had.
         for part in &device.parts {
