@@ -332,7 +332,6 @@ fn watchers(parts: &Parts, addresses: &[SocketAddr]) -> Result<Watchers, StartEr
         discovery: parts.discovery.clone(),
         log: parts.log.clone(),
         policy: parts.policy.clone(),
-        time_zone: parts.config.policy.time_zone.clone(),
         listening: addresses.to_vec(),
         clock: parts.clock.clone(),
     })?)

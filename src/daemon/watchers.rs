@@ -4,16 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
-use crate::devices::{Device, Devices};
+use crate::devices::Devices;
 use crate::discovery::Discovery;
 use crate::model::Moment;
 use crate::notices::{News, Notices, Surroundings, Watch, container_hints, routes};
-use crate::policy::Standing;
-use crate::policy_file::PolicyFile;
+use crate::policy_file::{PolicyFile, ZoneSource};
 use crate::query_log::{QueryLog, Told};
 use crate::storage::StorageError;
 
@@ -22,6 +20,9 @@ const MAX_WAITING: usize = 2_048;
 
 /// Microseconds for which what is around this machine is not looked at again.
 const AROUND_FOR: u64 = 60_000_000;
+
+/// A device counts as reachable for so many microseconds after the kernel held it for that.
+const REACHABLE_FOR: u64 = 120_000_000;
 
 /// What the log tells, until it is looked at.
 #[derive(Clone, Default)]
@@ -47,8 +48,6 @@ pub struct WatchedParts {
     pub log: QueryLog,
     /// The keeper of policy.toml.
     pub policy: PolicyFile,
-    /// The zone of schedules, as config.toml names it; empty: the system's.
-    pub time_zone: String,
     /// Where DNS is answered.
     pub listening: Vec<SocketAddr>,
     /// The clocks.
@@ -142,7 +141,9 @@ impl Watchers {
             sights: parts.discovery.sights(),
             lost: parts.log.figures().lost.saturating_add(dropped),
         };
-        watch.look(&news, &self.around(now), |device| is_reachable(&parts.devices, device, now));
+        watch.look(&news, &self.around(now), |device| {
+            parts.devices.is_reachable(device, REACHABLE_FOR, now)
+        });
     }
 
     fn around(&self, now: Moment) -> Surroundings {
@@ -164,6 +165,7 @@ impl Watchers {
             !name.contains('/')
                 && std::path::Path::new("/sys/class/net").join(name).join("bridge").exists()
         };
+        let zone = parts.policy.zone();
         let (gateways, bridges) = routes(&table, bridge);
         let mut routers = parts.devices.routers();
         routers.extend(gateways);
@@ -172,27 +174,9 @@ impl Watchers {
             bridges,
             own: own_addresses(&parts.listening),
             contained: self.0.contained,
-            scheduled: has_schedules(&parts.policy.standing()),
-            utc: parts.time_zone.is_empty() && is_utc(&TimeZone::system()),
+            scheduled: !parts.policy.standing().schedules.is_empty(),
+            utc: zone.source != ZoneSource::Config && zone.is_utc(),
         }
-    }
-}
-
-/// Returns whether the kernel heard of a device within the last two minutes.
-fn is_reachable(devices: &Devices, device: &Device, now: Moment) -> bool {
-    let _ = (devices, device, now);
-    false
-}
-
-fn has_schedules(standing: &Standing) -> bool {
-    let _ = standing;
-    false
-}
-
-fn is_utc(zone: &TimeZone) -> bool {
-    match zone.iana_name() {
-        Some(name) => ["UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu"].contains(&name),
-        None => zone.is_unknown() || *zone == TimeZone::UTC,
     }
 }
 
@@ -214,13 +198,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn utc_is_known_by_its_names() {
-        assert!(is_utc(&TimeZone::UTC));
-        assert!(is_utc(&TimeZone::unknown()));
-        assert!(!is_utc(&TimeZone::fixed(jiff::tz::offset(2))));
-    }
 
     #[test]
     fn the_inbox_is_bounded_and_counts_what_it_drops() {

@@ -240,6 +240,14 @@ impl Devices {
         self.change(|register| register.take_neighbours(all, true, now));
     }
 
+    /// Returns whether the kernel held one of a device's addresses for reachable within the last
+    /// `micros`.
+    pub fn is_reachable(&self, device: &Device, micros: u64, now: Moment) -> bool {
+        let since = now.monotonic.saturating_sub(micros);
+        let register = self.register();
+        device.addresses.iter().any(|address| register.facts.was_reachable(*address, since))
+    }
+
     /// Takes all leases of one source, in place of those it had before.
     pub fn take_leases(&self, source: &str, leases: &[Lease], now: Moment) {
         self.change(|register| register.take_leases(source, leases, now));

@@ -192,10 +192,10 @@ impl Naming {
     }
 }
 
-/// Returns how commands call a device: its name, or an address where that is not easy to type.
+/// Returns how commands call a device, or an address of it where that is not easy to type.
 pub(super) fn handle(device: &Device) -> String {
-    if is_typed_easily(&device.name) {
-        return shell_word(&device.name);
+    if is_typed_easily(&device.key) {
+        return shell_word(&device.key);
     }
     let address = device.addresses.first().map(ToString::to_string);
     address.unwrap_or_else(|| device.id.0.to_string())

@@ -816,3 +816,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_told_of_a_batch_respects_what_may_be_kept() {
+    let ask = |name: &str, detail| Ask { detail, ..ask(0, TV, name) };
+    let cases = [
+        (LogDetail::Full, 1, Some(Some("dns.example".to_string()))),
+        (LogDetail::Tracking, 1, Some(None)),
+        (LogDetail::Counts, 0, None),
+        (LogDetail::Nothing, 0, None),
+    ];
+    for (detail, contacts, detour) in cases {
+        let kept = Arc::new(Mutex::new(Told::default()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(START);
+        let told = Arc::clone(&kept);
+        let take = Box::new(move |batch: &Told| {
+            let mut told = lock(&told);
+            told.seen.extend_from_slice(&batch.seen);
+            told.contacts.extend_from_slice(&batch.contacts);
+            told.detours.extend_from_slice(&batch.detours);
+        });
+        let log = QueryLog::open(folder.path(), &Settings::default(), clock, take).expect("a log");
+        log.announce(legend());
+        let mut recorder = log.recorder();
+        let encrypted = Ask { lists: vec![5], ..ask("dns.example", detail) };
+        let tracker = Ask { detail, ..tracked(1, TV, "t.tiktok.com") };
+        [&encrypted, &encrypted, &tracker, &tracker].map(|asked| record(&mut recorder, asked));
+        log.flush();
+        let told = lock(&kept).clone();
+        assert_eq!(told.seen.iter().map(|seen| seen.queries).sum::<u32>(), 4, "{detail:?}");
+        let company = CompanyLabel { slug: "tiktok".into(), name: "TIKTOK".into() };
+        assert_eq!(told.contacts, vec![Contact { device: TV, company }; contacts], "{detail:?}");
+        let names: Vec<_> = told.detours.iter().map(|detour| detour.name.clone()).collect();
+        assert_eq!(names, Vec::from_iter(detour), "{detail:?}");
+    }
+}

@@ -10,6 +10,7 @@ mod faults;
 mod list_versions;
 mod local;
 mod malformed;
+mod notices;
 mod only_listed;
 mod own_rules;
 mod policy;
