@@ -18,6 +18,9 @@ const MOST_OF_ONE: u32 = 60;
 
 const SECOND: u64 = 1_000_000;
 
+/// What is known is told again after that long: the sender's hardware may be known by then.
+const TELL_AGAIN: u64 = 300 * SECOND;
+
 /// All senders.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -31,6 +34,7 @@ struct Sender {
     words: Vec<String>,
     packets: Count,
     latest: u64,
+    told: u64,
 }
 
 /// Packets within a stretch of time.
@@ -59,7 +63,7 @@ impl Memory {
             && self.all.admits(now, (MOST_A_SECOND, SECOND))
     }
 
-    /// Adds what was heard; returns a hint if it is new.
+    /// Adds what was heard; returns a hint if it is new, or was told long ago.
     pub(super) fn add(&mut self, sender: IpAddr, heard: Heard, now: u64) -> Option<Hint> {
         if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(&sender) {
             let oldest = self.senders.iter().min_by_key(|(_, known)| known.latest);
@@ -68,7 +72,9 @@ impl Memory {
         }
         let known = self.senders.entry(sender).or_default();
         known.latest = now;
-        known.add(heard).then(|| {
+        let due = known.add(heard) || now.saturating_sub(known.told) >= TELL_AGAIN;
+        due.then(|| {
+            known.told = now;
             let name = known.name.as_ref().map(|(_, name)| name.clone());
             let text = HintText { name, words: known.words.clone(), kind: None };
             Hint { address: sender, source: HintSource::Mdns, text }
@@ -115,7 +121,10 @@ mod tests {
         let first = memory.add(at(1), heard(Rank::Instance, "Kitchen", "_hap._tcp"), 1);
         assert_eq!(first.and_then(|hint| hint.text.name).as_deref(), Some("Kitchen"));
         assert_eq!(memory.add(at(1), heard(Rank::Host, "esp", "_hap._tcp"), 2), None);
-        let news = memory.add(at(1), heard(Rank::Host, "esp", "_raop._tcp"), 3).expect("news");
+        let again = memory.add(at(1), heard(Rank::Host, "esp", "_hap._tcp"), TELL_AGAIN + 1);
+        assert!(again.is_some_and(|hint| hint.text.words == ["_hap._tcp"]));
+        let news = memory.add(at(1), heard(Rank::Host, "esp", "_raop._tcp"), TELL_AGAIN + 2);
+        let news = news.expect("it is new");
         assert_eq!(news.text.name.as_deref(), Some("Kitchen"));
         assert_eq!(news.text.words, ["_hap._tcp", "_raop._tcp"]);
         assert_eq!((news.address, news.source), (at(1), HintSource::Mdns));
