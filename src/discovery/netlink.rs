@@ -31,6 +31,8 @@ impl Subscription {
     pub(super) fn open(room: usize) -> io::Result<Subscription> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         let port = socket.socket_mut().bind_auto()?.port_number();
+        // The kernel reads a C `int`.
+        let room = i32::try_from(room).unwrap_or(i32::MAX);
         socket.socket_ref().set_rx_buf_sz(room)?;
         for group in GROUPS {
             socket.socket_mut().add_membership(group)?;

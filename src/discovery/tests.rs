@@ -268,6 +268,23 @@ fn only_servers_that_are_not_ours_are_told() {
 }
 
 #[test]
+#[cfg(target_endian = "little")]
+fn an_advertisement_is_read_as_linux_writes_it() {
+    // Linux 6.18, after a router advertisement with one server.
+    let told = "4c000000440000000000000000000000 0a0018000200000086000000000000001903000000000258\
+                20010db8000000000000000000000053 14000100fe8000000000000020f4e2fffe9b0f30";
+    let digits: Vec<u8> = told.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let octet =
+        |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16).expect("digits");
+    let datagram: Vec<u8> = digits.chunks(2).map(octet).collect();
+    let expected = NameServers {
+        router: address("fe80::20f4:e2ff:fe9b:f30"),
+        servers: vec![address("2001:db8::53")],
+    };
+    assert_eq!(Ground::new().take(&datagram), [Effect::Advertised(expected)]);
+}
+
+#[test]
 fn hostile_advertisements_are_bounded() {
     let many = vec!["2001:db8::53"; 100];
     let distinct: Vec<String> = (0..100).map(|number| format!("2001:db8::{number}")).collect();
