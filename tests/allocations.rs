@@ -9,8 +9,9 @@ use std::time::Duration;
 use deadpixel::clock::Clock;
 use deadpixel::config::Config;
 use deadpixel::devices::Devices;
+use deadpixel::discovery::Discovery;
 use deadpixel::lists::Lists;
-use deadpixel::policy_file::{self, PolicyFile};
+use deadpixel::policy_file::{self, PolicyFile, Zone};
 use deadpixel::query_log::{QueryLog, Recorder};
 use deadpixel::resolver::{Arrival, Begun, Behalf, Handles, Resolver, Transport};
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
@@ -100,6 +101,7 @@ impl House {
             state,
             devices: devices.clone(),
             clock: clock.clone(),
+            zone: Zone::of(&config.policy).expect("a zone"),
             announce: Box::new(move |legend| announce.announce(legend)),
         })
         .unwrap_or_else(|error| panic!("{error}"));
@@ -108,7 +110,13 @@ impl House {
         let resolver = Resolver::new(
             &config.resolver,
             bytes,
-            Handles { devices, live, upstreams, clock: clock.clone() },
+            Handles {
+                devices,
+                discovery: Discovery::blind(),
+                live,
+                upstreams,
+                clock: clock.clone(),
+            },
         );
         let recorder = log.recorder();
         let out = Vec::with_capacity(1_232);

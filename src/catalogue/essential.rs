@@ -1,10 +1,25 @@
 //! Names that no list may block.
 
+use std::collections::HashMap;
+
 use super::Essential;
 use super::tsv::Sheet;
 
 /// The columns of `essential.tsv`.
 pub(super) const COLUMNS: &[&str] = &["name", "match", "purpose", "operator", "sources", "note"];
+
+/// Purposes without which a device takes the network for broken; a store or a log-in is no such.
+const OPEN: [&str; 5] = ["captive-portal", "certificates", "emergency", "root-dns", "time"];
+
+/// Returns the names that stay open where only listed names are answered: their wire forms, and
+/// whether all below them do too.
+pub(super) fn open(essential: &[Essential]) -> HashMap<Box<[u8]>, bool> {
+    let mut open: HashMap<Box<[u8]>, bool> = HashMap::new();
+    for name in essential.iter().filter(|it| OPEN.contains(&&*it.purpose)) {
+        *open.entry(name.name.as_ref().wire().into()).or_default() |= name.subtree;
+    }
+    open
+}
 
 /// Reads `essential.tsv`.
 pub(super) fn read(sheet: &mut Sheet<'_>) -> Vec<Essential> {

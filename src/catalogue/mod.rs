@@ -10,7 +10,7 @@ mod rows;
 mod tests;
 mod tsv;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -94,6 +94,8 @@ pub struct Catalogue {
     index: Index,
     encrypted_dns: Vec<(DomainName, u32)>,
     essential: Vec<Essential>,
+    /// Wire forms of names that stay open, and whether all below them do too.
+    open: HashMap<Box<[u8]>, bool>,
     edition: String,
     content: [u8; 32],
 }
@@ -151,6 +153,14 @@ impl Catalogue {
         &self.essential
     }
 
+    /// Returns whether a name is answered even where only listed names are: log-in pages of
+    /// networks, clocks, certificates, emergency calls and the root of DNS.
+    pub fn stays_open(&self, name: NameRef<'_>) -> bool {
+        let mut walk = name.walk();
+        let own = walk.next().is_some_and(|own| self.open.contains_key(own.wire()));
+        own || walk.any(|parent| self.open.get(parent.wire()) == Some(&true))
+    }
+
     /// Returns the edition, a date: `2026-11-21`; that of the oldest table where they differ.
     pub fn edition(&self) -> &str {
         &self.edition
@@ -178,7 +188,8 @@ impl Catalogue {
         let index = Index::new(&rows, seed);
         let (edition, index) = reading.finish(&texts.patterns, index)?;
         let content = content(texts);
-        Ok(Catalogue { companies, rows, index, encrypted_dns, essential, edition, content })
+        let open = essential::open(&essential);
+        Ok(Catalogue { companies, rows, index, encrypted_dns, essential, open, edition, content })
     }
 
     fn row_at(&self, place: u32) -> Option<&(RowName, Row)> {

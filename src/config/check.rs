@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use crate::diagnostic::Reader;
 use crate::lists::fetch::Trust;
+use crate::policy_file::Zone;
 use crate::upstream;
 
 pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader<'t>) {
@@ -25,6 +26,9 @@ pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader
     for message in upstream::check(&config.upstream).err().unwrap_or_default() {
         reader.problem(span.clone(), &message, None);
     }
+    if let Err((message, help)) = Zone::of(&config.policy) {
+        reader.problem(value_span(root, "policy", "time_zone"), &message, help);
+    }
     if let Err(message) = Trust::with_own(config.lists.ca.as_deref()) {
         reader.problem(key_span(root, "lists"), &message, None);
     }
@@ -33,4 +37,14 @@ pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader
 fn key_span(root: &DeTable<'_>, key: &str) -> Range<usize> {
     let found = root.keys().find(|name| name.get_ref() == key);
     found.map_or(0..0, |name| name.span())
+}
+
+/// Returns the place of a value in a section, or of the section.
+fn value_span(root: &DeTable<'_>, section: &str, key: &str) -> Range<usize> {
+    let found = root.iter().find(|(name, _)| name.get_ref() == section);
+    let value = found.and_then(|(_, value)| match value.get_ref() {
+        DeValue::Table(table) => table.iter().find(|(name, _)| name.get_ref() == key),
+        _ => None,
+    });
+    value.map_or_else(|| key_span(root, section), |(_, value)| value.span())
 }

@@ -15,12 +15,13 @@ use super::{GRACE, ListUpdates, StartError, UpdateParts, folder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
+use crate::discovery::{self, Discovery};
 use crate::dns_server::{self, Bound, Serving};
 use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
 use crate::policy::LivePolicy;
-use crate::policy_file::{self, PolicyFile, Watching};
+use crate::policy_file::{self, PolicyFile, Watching, Zone};
 use crate::query_log::QueryLog;
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
@@ -48,6 +49,7 @@ struct Parts {
     clock: Clock,
     state: Arc<Database>,
     devices: Devices,
+    discovery: Discovery,
     log: QueryLog,
     policy: PolicyFile,
     live: LivePolicy,
@@ -80,6 +82,7 @@ impl Daemon {
         let http = http_parts(&parts, &doors, &reloader, notices, &addresses);
         let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
+        follow_schedules(&runtime, &parts.policy);
         Ok(Daemon {
             watching: watch(&parts.policy),
             runtime,
@@ -151,13 +154,19 @@ impl Parts {
             devices: devices.clone(),
             lists,
             clock: clock.clone(),
+            zone: Zone::of(&config.policy).map_err(|(why, _)| StartError::Unusable(why))?,
             announce: Box::new(move |legend| announce.announce(legend)),
         })
         .map_err(policy_error)?;
         let upstreams =
             Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Unusable)?;
+        let discovery = Discovery::start(
+            &config.discovery,
+            discovery::Parts { devices: devices.clone(), clock: clock.clone() },
+        );
         let handles = Handles {
             devices: devices.clone(),
+            discovery: discovery.clone(),
             live: live.clone(),
             upstreams: upstreams.clone(),
             clock: clock.clone(),
@@ -168,7 +177,19 @@ impl Parts {
         let (for_updates, clocks) = (policy.clone(), clock.clone());
         let updates = UpdateParts { policy: for_updates, store, fetcher, clock: clocks };
         let updates = ListUpdates::spawn(updates);
-        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver, updates })
+        Ok(Parts {
+            config,
+            clock,
+            state,
+            devices,
+            discovery,
+            log,
+            policy,
+            live,
+            upstreams,
+            resolver,
+            updates,
+        })
     }
 }
 
@@ -229,6 +250,23 @@ fn keep_writing(runtime: &Runtime, devices: &Devices) {
     });
 }
 
+/// Looks once a second whether schedules began or ended: a clock that jumps is followed as soon.
+fn follow_schedules(runtime: &Runtime, policy: &PolicyFile) {
+    let policy = policy.clone();
+    runtime.spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            second.tick().await;
+            let policy = policy.clone();
+            let ticked = tokio::task::spawn_blocking(move || policy.tick()).await;
+            if let Ok(true) = ticked {
+                tracing::info!("schedules began or ended: the policy for now is in force");
+            }
+        }
+    });
+}
+
 fn http_parts(
     parts: &Parts,
     doors: &Doors,
@@ -243,6 +281,7 @@ fn http_parts(
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
         policy: parts.policy.clone(),
         live: parts.live.clone(),
         upstreams: parts.upstreams.clone(),

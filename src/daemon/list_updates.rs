@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::diagnostic::nearest;
 use crate::lists::fetch::Fetcher;
 use crate::lists::{Due, OwnList, Source, Store};
+use crate::policy::Standing;
 use crate::policy_file::PolicyFile;
 
 /// Downloads at the same time.
@@ -66,7 +67,7 @@ impl ListUpdates {
         names: &[String],
     ) -> Result<mpsc::Receiver<UpdateEvent>, ProblemDocument> {
         let standing = self.parts.policy.standing();
-        let wanted = chosen(&standing.lists, names)?;
+        let wanted = chosen(&standing, names)?;
         let events = self.board.watch(wanted.iter().map(|list| list.name.clone()).collect());
         self.requests.try_send(wanted).map_err(|_| {
             let detail = "too many updates are asked for at the same time";
@@ -91,7 +92,7 @@ impl ListUpdates {
                 running: running.get(&list.name).copied(),
             })
         };
-        self.parts.policy.standing().lists.iter().filter_map(view).collect()
+        self.parts.policy.standing().fetched().filter_map(view).collect()
     }
 }
 
@@ -103,12 +104,13 @@ fn host(list: &OwnList) -> Option<String> {
     }
 }
 
-/// Returns the lists of these names, or all that have an address if no name is given.
-fn chosen(lists: &[OwnList], names: &[String]) -> Result<Vec<OwnList>, ProblemDocument> {
+/// Returns the lists of these names, or all that are fetched if no name is given.
+fn chosen(standing: &Standing, names: &[String]) -> Result<Vec<OwnList>, ProblemDocument> {
     if names.is_empty() {
-        return Ok(lists.iter().filter(|list| host(list).is_some()).cloned().collect());
+        let fetched = standing.fetched().filter(|list| host(list).is_some());
+        return Ok(fetched.cloned().collect());
     }
-    names.iter().map(|name| choose(lists, name)).collect()
+    names.iter().map(|name| choose(&standing.lists, name)).collect()
 }
 
 fn choose(lists: &[OwnList], name: &str) -> Result<OwnList, ProblemDocument> {
@@ -177,7 +179,8 @@ impl Updater {
         // Whoever asks does not wait for the time.
         let asked_for = self.parts.store.due(&asked, i64::MAX);
         let now = self.parts.clock.now().unix_seconds();
-        let due = self.parts.store.due(&self.parts.policy.standing().lists, now);
+        let fetched: Vec<OwnList> = self.parts.policy.standing().fetched().cloned().collect();
+        let due = self.parts.store.due(&fetched, now);
         for due in asked_for.into_iter().chain(due) {
             if self.downloads.len() < AT_ONCE {
                 self.begin_one(due);

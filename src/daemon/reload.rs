@@ -62,6 +62,7 @@ fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[resolver]", old.resolver == new.resolver),
         ("[upstream]", old.upstream == new.upstream),
         ("[devices]", old.devices == new.devices),
+        ("[policy]", old.policy == new.policy),
         ("[lists]", old.lists == new.lists),
         ("[log]", old.log == new.log),
         ("[storage]", old.storage == new.storage),

@@ -23,6 +23,7 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::devices::{Device, Devices};
+use crate::discovery::Discovery;
 use crate::model::{Moment, Scope};
 use crate::policy::LivePolicy;
 use crate::policy_file::PolicyFile;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub log: QueryLog,
     /// Who is who.
     pub devices: Devices,
+    /// What is seen of devices, and what is not.
+    pub discovery: Discovery,
     /// The keeper of policy.toml.
     pub policy: PolicyFile,
     /// What is in force.

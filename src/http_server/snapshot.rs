@@ -128,7 +128,7 @@ impl Snapshot {
 
     /// Returns everyone's level, and whether lists were switched by hand beside it.
     pub fn everyone(&self) -> (Level, bool) {
-        (self.policy(None).level(), !self.standing.everyone.lists.is_empty())
+        (self.in_force.policies.everyone().level(), !self.standing.everyone.lists.is_empty())
     }
 
     /// Returns a device's entry in the policy.

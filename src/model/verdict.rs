@@ -41,6 +41,8 @@ pub enum Reason {
     List(ListId),
     /// A canary or relay name that tells devices to use the network's resolver.
     Canary,
+    /// Only listed names are answered, and nothing allows this one.
+    NotListed,
 }
 
 /// What the rules say of a query.

@@ -56,8 +56,10 @@ pub struct DevicePolicy {
     pub(super) bans: ListMask,
     /// Narrow scope first; scopes without a rule are left out.
     pub(super) own: Box<[Arc<OwnRules>]>,
-    /// The latest end of all pauses that bind this device, seconds since 1970.
-    pub(super) paused_until: Option<i64>,
+    /// Whether only names are answered that something allows.
+    pub(super) only_listed: bool,
+    /// Pauses that bind this device: beginning and end, seconds since 1970.
+    pub(super) pauses: Box<[(i64, i64)]>,
     pub(super) blocking: Arc<BlockingMode>,
     /// By `ListId`: the list that people are told of, which for a part is the whole.
     pub(super) told: Arc<[ListId]>,
@@ -89,10 +91,37 @@ impl From<Verdict> for Decision {
 }
 
 impl DevicePolicy {
-    /// Decides on a name, an alias target or an address: own rules by scope, bans, then lists.
+    /// Decides on an alias target or an address: own rules by scope, bans, then lists.
     ///
-    /// Allocates nothing, but for a rewrite.
+    /// Where only listed names are answered these are judged by what blocks all the same: an answer
+    /// leads where it must. Allocates nothing, but for a rewrite.
     pub fn decide(&self, ruleset: &Ruleset, subject: &Subject<'_>, now: Moment) -> Decision {
+        let decision = self.speak(ruleset, subject, now);
+        self.pause(decision, now)
+    }
+
+    /// Decides on the name that is asked for: also blocks what nothing allows, where only listed
+    /// names are answered, unless it `stays_open`.
+    pub fn decide_asked(
+        &self,
+        ruleset: &Ruleset,
+        subject: &Subject<'_>,
+        now: Moment,
+        stays_open: impl FnOnce() -> bool,
+    ) -> Decision {
+        let decision = self.speak(ruleset, subject, now);
+        let open =
+            decision.lifted || matches!(decision.verdict, Verdict::None | Verdict::Truncate(_));
+        let decision = if self.only_listed && open && !stays_open() {
+            self.by_shadow(ruleset, subject).unwrap_or(Verdict::Block(Reason::NotListed).into())
+        } else {
+            decision
+        };
+        self.pause(decision, now)
+    }
+
+    /// Returns what rules, bans and lists say, whether there is a pause or not.
+    fn speak(&self, ruleset: &Ruleset, subject: &Subject<'_>, now: Moment) -> Decision {
         let seconds = now.unix_seconds();
         let own = self.own.iter().find_map(|rules| rules.decide(subject, seconds));
         let own = own.map(|decision| {
@@ -100,10 +129,21 @@ impl DevicePolicy {
             Decision { own, ..decision }
         });
         let decision = own.or_else(|| self.judge(ruleset, subject));
-        let mut decision = decision.unwrap_or_else(|| Verdict::None.into());
-        let paused = self.paused_until.is_some_and(|until| seconds < until);
-        decision.lifted = decision.verdict.interferes() && (decision.lifted || paused);
-        decision
+        decision.unwrap_or_else(|| Verdict::None.into())
+    }
+
+    fn pause(&self, decision: Decision, now: Moment) -> Decision {
+        let paused = self.paused_until(now).is_some();
+        let lifted = decision.verdict.interferes() && (decision.lifted || paused);
+        Decision { lifted, ..decision }
+    }
+
+    /// At level off lists block nothing, but what one of them allows is listed all the same.
+    fn by_shadow(&self, ruleset: &Ruleset, subject: &Subject<'_>) -> Option<Decision> {
+        match ruleset.judge(subject.matches, self.shadow, &subject.asking) {
+            Judgement::Allow(list) => Some(Verdict::Allow(Reason::List(self.told(list))).into()),
+            _ => None,
+        }
     }
 
     /// Returns what bans and lists say; at level off lists are only noted.
@@ -149,6 +189,11 @@ impl DevicePolicy {
         self.level
     }
 
+    /// Returns whether only names are answered that something allows.
+    pub fn only_listed(&self) -> bool {
+        self.only_listed
+    }
+
     /// Returns the lists of the subscribed tier that bind this device.
     pub fn lists(&self) -> ListMask {
         self.lists
@@ -166,7 +211,9 @@ impl DevicePolicy {
 
     /// Returns until when (seconds since 1970) this device is paused, if it is at `now`.
     pub fn paused_until(&self, now: Moment) -> Option<i64> {
-        self.paused_until.filter(|&until| now.unix_seconds() < until)
+        let now = now.unix_seconds();
+        let on = self.pauses.iter().filter(|&&(from, until)| from <= now && now < until);
+        on.map(|&(_, until)| until).max()
     }
 }
 
@@ -211,7 +258,8 @@ mod tests {
             shadow: ListMask::EMPTY,
             bans: mask(bans),
             own: own.into(),
-            paused_until: None,
+            only_listed: false,
+            pauses: Box::default(),
             blocking: Arc::default(),
             told: Arc::new([TRACKERS, TRACKERS, STRICT, BAN]),
         }
@@ -285,7 +333,7 @@ mod tests {
     fn a_pause_lifts_every_block_until_its_end_and_no_allow() {
         let own = scope(1, &["block own.com", "allow good.com"]);
         let policy =
-            DevicePolicy { paused_until: Some(END), ..policy(&[TRACKERS], &[BAN], vec![own]) };
+            DevicePolicy { pauses: [(0, END)].into(), ..policy(&[TRACKERS], &[BAN], vec![own]) };
         let cases: [(&str, &[ListId]); 3] =
             [("own.com", &[]), ("x.com", &[BAN]), ("x.com", &[TRACKERS])];
         for (name, found) in cases {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::levels::{LevelList, definition};
-use super::{CompanySwitch, DevicePart, Part, Pause, Standing, Timed};
-use crate::model::{DeviceName, Level, ListName, LogDetail, Scope};
+use super::levels::definition;
+use super::{CompanySwitch, DevicePart, Part, Pause, Schedule, Standing, Timed};
+use crate::model::{DeviceName, GroupName, Level, ListName, LogDetail, Scope};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Source {
     Difference(Level),
     /// The device, a group of its, or everyone.
     Scope(Scope),
+    /// A schedule of one of those, which counts now.
+    Schedule(Scope, Box<str>),
 }
 
 /// A value and where it comes from.
@@ -55,47 +57,129 @@ pub struct Effective {
     pub companies: BTreeMap<String, Sourced<CompanySwitch>>,
     /// What is recorded.
     pub log: Sourced<LogDetail>,
+    /// Whether only names are answered that something allows.
+    pub only_listed: Sourced<bool>,
+    /// Its groups, the first one strongest; of a device that the policy does not name, those of
+    /// `[unknown]`.
+    pub groups: Vec<GroupName>,
+    /// Its schedules, narrow scope first, those that do not count now too.
+    pub schedules: Vec<BoundSchedule>,
     /// Pauses that bind it, ended ones too.
     pub pauses: Vec<Pause>,
+    /// How many own rules each scope has, narrow first; scopes without any are left out.
+    pub rules: Vec<(Scope, usize)>,
+}
+
+/// A schedule that binds a device at some hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundSchedule {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whom it is for.
+    pub scope: Scope,
+    /// Whether it counts now.
+    pub on: bool,
+    /// When that changes, seconds since 1970; `None`: not within two weeks.
+    pub next_change: Option<i64>,
 }
 
 impl Effective {
     /// Works out what binds the device of this name, or everyone.
     ///
-    /// A device that the policy does not name has pauses of its own at most.
+    /// A device that the policy does not name is in the groups of `[unknown]`, and has pauses and
+    /// rules with an end of its own at most.
     pub fn of(standing: &Standing, timed: &Timed, device: Option<&DeviceName>) -> Effective {
         let part = device.and_then(|name| standing.devices.iter().find(|d| d.name == *name));
-        let layers = match part {
-            Some(part) => Layers::of(standing, part),
-            None => Layers::of_unnamed(standing, device),
+        let layers = match (part, device) {
+            (Some(part), _) => Layers::of(standing, timed, part),
+            (None, Some(_)) => Layers::of_unnamed(standing, timed, device),
+            (None, None) => Layers::of_everyone(standing, timed),
         };
-        layers.effective(standing, timed)
+        let rules = layers.rules(standing, timed);
+        Effective { rules, ..layers.effective(standing, timed) }
+    }
+
+    /// Works out what binds devices that the policy does not name.
+    pub fn of_unknown(standing: &Standing, timed: &Timed) -> Effective {
+        let layers = Layers::of_unnamed(standing, timed, None);
+        let rules = layers.rules(standing, timed);
+        Effective { rules, ..layers.effective(standing, timed) }
+    }
+
+    /// Returns when the first of its schedules changes, seconds since 1970.
+    pub fn next_change(&self) -> Option<i64> {
+        self.schedules.iter().filter_map(|schedule| schedule.next_change).min()
     }
 }
 
-/// The scopes that bind a device and what each sets, narrow first.
-pub(super) struct Layers<'s>(Vec<(Scope, Option<&'s Part>)>);
+/// The scopes that bind a device and what each sets, narrow first; before what a scope sets at all
+/// times stands what its schedules set now.
+pub(super) struct Layers<'s> {
+    scopes: Vec<Scope>,
+    parts: Vec<(Source, &'s Part)>,
+}
 
 impl<'s> Layers<'s> {
-    pub(super) fn of(standing: &'s Standing, device: &'s DevicePart) -> Layers<'s> {
-        let groups = device.groups.iter().map(|name| {
-            let group = standing.groups.iter().find(|group| group.name == *name);
-            (Scope::Group(name.clone()), group.map(|group| &group.part))
-        });
-        let own = (Scope::Device(device.name.clone()), Some(&device.part));
-        let everyone = (Scope::Everyone, Some(&standing.everyone));
-        Layers(std::iter::once(own).chain(groups).chain([everyone]).collect())
+    /// Returns those of a device that the policy names.
+    pub(super) fn of(standing: &'s Standing, timed: &Timed, device: &'s DevicePart) -> Layers<'s> {
+        let mut layers = Layers { scopes: Vec::new(), parts: Vec::new() };
+        let own = Scope::Device(device.name.clone());
+        layers.add(standing, timed, own, Some(&device.part));
+        layers.add_groups(standing, timed, &device.groups)
     }
 
-    pub(super) fn of_unnamed(standing: &'s Standing, device: Option<&DeviceName>) -> Layers<'s> {
-        let own = device.map(|name| (Scope::Device(name.clone()), None));
-        Layers(own.into_iter().chain([(Scope::Everyone, Some(&standing.everyone))]).collect())
+    /// Returns those of a device that the policy does not name.
+    pub(super) fn of_unnamed(
+        standing: &'s Standing,
+        timed: &Timed,
+        device: Option<&DeviceName>,
+    ) -> Layers<'s> {
+        let mut layers = Layers { scopes: Vec::new(), parts: Vec::new() };
+        if let Some(name) = device {
+            layers.add(standing, timed, Scope::Device(name.clone()), None);
+        }
+        layers.add_groups(standing, timed, &standing.unknown)
+    }
+
+    /// Returns that of everyone alone.
+    pub(super) fn of_everyone(standing: &'s Standing, timed: &Timed) -> Layers<'s> {
+        let layers = Layers { scopes: Vec::new(), parts: Vec::new() };
+        layers.add_groups(standing, timed, &[])
+    }
+
+    /// Adds groups in their order, and everyone.
+    fn add_groups(
+        mut self,
+        standing: &'s Standing,
+        timed: &Timed,
+        groups: &[GroupName],
+    ) -> Layers<'s> {
+        for name in groups {
+            let group = standing.groups.iter().find(|group| group.name == *name);
+            let part = group.map(|group| &group.part);
+            self.add(standing, timed, Scope::Group(name.clone()), part);
+        }
+        self.add(standing, timed, Scope::Everyone, Some(&standing.everyone));
+        self
+    }
+
+    fn add(&mut self, standing: &'s Standing, timed: &Timed, scope: Scope, part: Option<&'s Part>) {
+        for name in timed.hours.on() {
+            let named = standing.schedules.iter().find(|schedule| *schedule.name == *name);
+            if let Some(schedule) = named.filter(|schedule| schedule.scope == scope) {
+                let source = Source::Schedule(scope.clone(), schedule.name.clone());
+                self.parts.push((source, &schedule.part));
+            }
+        }
+        self.parts.extend(part.map(|part| (Source::Scope(scope.clone()), part)));
+        self.scopes.push(scope);
     }
 
     pub(super) fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter().map(|(scope, _)| scope)
+        self.scopes.iter()
     }
 
+    /// Works out what binds, without the count of own rules.
     pub(super) fn effective(&self, standing: &Standing, timed: &Timed) -> Effective {
         let level = self.first(|part| part.level);
         let shadowed = level.value == Level::Off;
@@ -105,14 +189,40 @@ impl<'s> Layers<'s> {
             level,
             companies: self.companies(),
             log: self.first(|part| part.log),
+            only_listed: self.first(|part| part.only_listed),
+            groups: self.groups(),
+            schedules: self.schedules(standing, timed),
             pauses: timed.pauses.iter().filter(|p| self.binds(&p.scope)).cloned().collect(),
+            rules: Vec::new(),
         }
     }
 
+    fn groups(&self) -> Vec<GroupName> {
+        let groups = self.scopes.iter().filter_map(|scope| match scope {
+            Scope::Group(name) => Some(name.clone()),
+            _ => None,
+        });
+        groups.collect()
+    }
+
+    fn schedules(&self, standing: &Standing, timed: &Timed) -> Vec<BoundSchedule> {
+        let of = |scope: &Scope| -> Vec<BoundSchedule> {
+            let own = standing.schedules.iter().filter(|schedule| schedule.scope == *scope);
+            own.map(|schedule| bound(schedule, timed)).collect()
+        };
+        self.scopes.iter().flat_map(of).collect()
+    }
+
+    fn rules(&self, standing: &Standing, timed: &Timed) -> Vec<(Scope, usize)> {
+        let plain = standing.rules.iter().chain(&timed.rules).map(|rule| &rule.scope);
+        let all = || plain.clone().chain(standing.written.iter().map(|rule| &rule.scope));
+        let count = |scope: &Scope| (scope.clone(), all().filter(|own| *own == scope).count());
+        self.scopes.iter().map(count).filter(|(_, count)| *count > 0).collect()
+    }
+
     fn first<T: Default>(&self, pick: impl Fn(&Part) -> Option<T>) -> Sourced<T> {
-        let set = self.0.iter().find_map(|(scope, part)| {
-            let value = pick((*part)?)?;
-            Some(Sourced { value, source: Source::Scope(scope.clone()) })
+        let set = self.parts.iter().find_map(|(source, part)| {
+            Some(Sourced { value: pick(part)?, source: source.clone() })
         });
         set.unwrap_or_else(|| Sourced { value: T::default(), source: Source::Default })
     }
@@ -123,9 +233,9 @@ impl<'s> Layers<'s> {
             return Vec::new();
         }
         let mut lists = level_lists(standing, level);
-        for (scope, part) in self.0.iter().rev() {
-            for (name, &on) in part.iter().flat_map(|part| &part.lists) {
-                let source = Source::Scope(scope.clone());
+        for (source, part) in self.parts.iter().rev() {
+            for (name, &on) in &part.lists {
+                let source = source.clone();
                 let switch = ListSwitch { name: name.clone(), part: false, on, source };
                 lists.insert(name.clone(), switch);
             }
@@ -135,9 +245,9 @@ impl<'s> Layers<'s> {
 
     fn companies(&self) -> BTreeMap<String, Sourced<CompanySwitch>> {
         let mut companies = BTreeMap::new();
-        for (scope, part) in self.0.iter().rev() {
-            for (slug, &value) in part.iter().flat_map(|part| &part.companies) {
-                let source = Source::Scope(scope.clone());
+        for (source, part) in self.parts.iter().rev() {
+            for (slug, &value) in &part.companies {
+                let source = source.clone();
                 companies.insert(slug.clone(), Sourced { value, source });
             }
         }
@@ -149,13 +259,20 @@ impl<'s> Layers<'s> {
     }
 }
 
+fn bound(schedule: &Schedule, timed: &Timed) -> BoundSchedule {
+    let state = timed.hours.state(&schedule.name);
+    BoundSchedule {
+        name: schedule.name.clone(),
+        scope: schedule.scope.clone(),
+        on: state.is_some_and(|state| state.on),
+        next_change: state.and_then(|state| state.next_change),
+    }
+}
+
 /// Returns the lists of a level: the program's definition and the differences of `policy.toml`.
 fn level_lists(standing: &Standing, level: Level) -> BTreeMap<ListName, ListSwitch> {
     let mut lists = BTreeMap::new();
-    let is_there = |list: &&LevelList| {
-        !list.subscribed || standing.lists.iter().any(|own| own.name.as_str() == list.name)
-    };
-    for list in definition(level).lists.iter().filter(is_there) {
+    for list in definition(level).lists.iter().filter(|list| standing.has(list)) {
         let name = ListName::parse(list.name).expect("the program's lists have list names");
         let source = Source::Level(level);
         let switch = ListSwitch { name: name.clone(), part: list.part, on: true, source };
@@ -183,6 +300,7 @@ impl fmt::Display for Source {
             Source::Level(level) => write!(out, "level {level}"),
             Source::Difference(level) => write!(out, "[level.{level}]"),
             Source::Scope(scope) => scope.fmt(out),
+            Source::Schedule(scope, name) => write!(out, "schedule {name} for {scope}"),
         }
     }
 }
@@ -256,14 +374,14 @@ mod tests {
 
     #[test]
     fn everyone_and_unnamed_devices_have_the_default() {
-        let pause = |scope| Pause { scope, until: 5 };
+        let pause = |scope| Pause { scope, from: 0, until: 5 };
         let timed = Timed {
             pauses: vec![
                 pause(Scope::Device(named("10.0.0.9"))),
                 pause(Scope::Device(named("TV"))),
                 pause(Scope::Everyone),
             ],
-            rules: Vec::new(),
+            ..Timed::default()
         };
         let standing = house();
         let everyone = Effective::of(&standing, &timed, None);

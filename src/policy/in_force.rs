@@ -66,6 +66,7 @@ impl InForce {
         let matches = &self.ruleset.find(asking.name, hashes);
         let lists = self.ruleset.holding(matches, &asking);
         let subject = Subject { asking, sought: Sought::Name(hashes), matches };
-        (policy.decide(&self.ruleset, &subject, now), lists)
+        let stays_open = || self.catalogue.stays_open(asking.name);
+        (policy.decide_asked(&self.ruleset, &subject, now, stays_open), lists)
     }
 }

@@ -6,6 +6,9 @@ mod in_force;
 pub mod levels;
 mod own_rules;
 mod rule_ids;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 mod standing;
 mod table;
 #[cfg(test)]
@@ -13,9 +16,10 @@ mod test_ground;
 mod written_rules;
 
 pub use device_policy::{Decision, DevicePolicy, Sought, Subject};
-pub use effective::{Effective, ListSwitch, Source, Sourced};
+pub use effective::{BoundSchedule, Effective, ListSwitch, Source, Sourced};
 pub use in_force::{InForce, LivePolicy};
 pub use own_rules::OwnRules;
+pub use schedule::{Days, Hours, Schedule, ScheduleState, TimeRange};
 pub use standing::{
     CompanySwitch, DevicePart, GroupPart, LevelDifference, OwnRule, Part, Pause, Standing, Syntax,
     Timed, WrittenRule, action_word, scope_words,

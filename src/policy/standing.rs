@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::levels::definition;
+use super::levels::{LevelList, definition};
+use super::{Hours, Schedule};
 use crate::lists::OwnList;
 use crate::model::{
     Action, DeviceKind, DeviceName, DomainName, GroupName, HardwareAddress, Level, ListName,
@@ -28,6 +29,10 @@ pub struct Standing {
     pub groups: Vec<GroupPart>,
     /// Devices.
     pub devices: Vec<DevicePart>,
+    /// The groups of devices that it does not name, the first one strongest.
+    pub unknown: Vec<GroupName>,
+    /// What counts at some hours, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// Own rules of the file; those with an end that API and CLI make are in [`Timed`].
     pub rules: Vec<OwnRule>,
     /// Own rules in AdGuard or Pi-hole syntax.
@@ -36,8 +41,8 @@ pub struct Standing {
     pub asserts: Option<PathBuf>,
     /// Lists of the owner's.
     pub lists: Vec<OwnList>,
-    /// Whether levels subscribe lists by others; those of levels in use are among `lists`.
-    pub subscribes: bool,
+    /// Those of `lists` that nobody wrote: lists by others that levels subscribe.
+    pub subscribed: Vec<ListName>,
     /// Names that are ours.
     pub local: LocalNames,
     /// How blocked queries are answered.
@@ -53,11 +58,13 @@ impl Default for Standing {
             levels: BTreeMap::new(),
             groups: Vec::new(),
             devices: Vec::new(),
+            unknown: Vec::new(),
+            schedules: Vec::new(),
             rules: Vec::new(),
             written: Vec::new(),
             asserts: None,
             lists: Vec::new(),
-            subscribes: false,
+            subscribed: Vec::new(),
             local: LocalNames::default(),
             blocking: BlockingMode::default(),
             blocked_ttl: BLOCKED_TTL,
@@ -85,6 +92,8 @@ pub struct Part {
     pub companies: BTreeMap<String, CompanySwitch>,
     /// What is recorded.
     pub log: Option<LogDetail>,
+    /// Whether only names are answered that something allows.
+    pub only_listed: Option<bool>,
 }
 
 /// A company ban, on or lifted at this scope.
@@ -172,35 +181,60 @@ pub enum Syntax {
 pub struct Pause {
     /// Whom it binds.
     pub scope: Scope,
+    /// Its beginning in seconds since 1970: a clock set back behind it does not prolong it.
+    pub from: i64,
     /// Its end in seconds since 1970.
     pub until: i64,
 }
 
-/// What ends by itself; lives in `state.db`.
+/// What changes by itself as time goes on; pauses and rules live in `state.db`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timed {
     /// Pauses.
     pub pauses: Vec<Pause>,
     /// Own rules with an end.
     pub rules: Vec<OwnRule>,
+    /// How schedules stand.
+    pub hours: Hours,
+}
+
+impl Pause {
+    /// Returns whether it lifts blocking at `now`, seconds since 1970.
+    pub fn is_on(&self, now: i64) -> bool {
+        self.from <= now && now < self.until
+    }
 }
 
 impl Standing {
-    /// Adds those of `defaults` that a level in use holds, a switch names or a difference adds,
-    /// unless the owner has a list of that name.
+    /// Adds all of `defaults` that the owner has no list of that name for.
+    ///
+    /// They stay empty until they are fetched, so that a change of level rebuilds nothing.
     pub fn subscribe(&mut self, defaults: &[OwnList]) {
-        self.subscribes = !defaults.is_empty();
-        let wanted = |list: &&OwnList| {
-            self.lists.iter().all(|own| own.name != list.name) && self.uses(&list.name)
-        };
-        let added: Vec<OwnList> = defaults.iter().filter(wanted).cloned().collect();
+        let free = |list: &&OwnList| self.lists.iter().all(|own| own.name != list.name);
+        let added: Vec<OwnList> = defaults.iter().filter(free).cloned().collect();
+        self.subscribed = added.iter().map(|list| list.name.clone()).collect();
         self.lists.extend(added);
+    }
+
+    /// Returns the lists that are kept fresh: the owner's, and of those that levels subscribe the
+    /// ones that a level in use holds, a switch names or a difference adds.
+    pub fn fetched(&self) -> impl Iterator<Item = &OwnList> {
+        let wanted =
+            |list: &&OwnList| !self.subscribed.contains(&list.name) || self.uses(&list.name);
+        self.lists.iter().filter(wanted)
+    }
+
+    /// Returns whether a list of a level is there; one by others may not be subscribed.
+    pub fn has(&self, list: &LevelList) -> bool {
+        !list.subscribed || self.lists.iter().any(|own| own.name.as_str() == list.name)
     }
 
     fn uses(&self, list: &ListName) -> bool {
         let groups = self.groups.iter().map(|group| &group.part);
         let devices = self.devices.iter().map(|device| &device.part);
-        let mut parts = std::iter::once(&self.everyone).chain(groups).chain(devices);
+        let schedules = self.schedules.iter().map(|schedule| &schedule.part);
+        let all = std::iter::once(&self.everyone).chain(groups).chain(devices);
+        let mut parts = all.chain(schedules);
         let in_level = |level: Level| {
             let difference = self.levels.get(&level);
             let added = difference.is_some_and(|difference| difference.add.contains(list));
@@ -249,5 +283,61 @@ pub fn scope_words(scope: &Scope) -> (&'static str, &str) {
         Scope::Device(name) => ("device", name.as_str()),
         Scope::Group(name) => ("group", name.as_str()),
         Scope::Everyone => ("everyone", ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lists::Source;
+
+    fn by_others(name: &str) -> OwnList {
+        let name = ListName::parse(name).expect("a list name");
+        let url = format!("https://lists.example/{name}").parse().expect("an address");
+        OwnList::new(name, Source::Address { url, local: false })
+    }
+
+    fn defaults() -> Vec<OwnList> {
+        ["hagezi-normal", "hagezi-pro"].map(by_others).to_vec()
+    }
+
+    fn fetched(standing: &Standing) -> Vec<&str> {
+        standing.fetched().map(|list| list.name.as_str()).collect()
+    }
+
+    #[test]
+    fn all_default_lists_are_there_and_only_those_in_use_are_fetched() {
+        let mut standing = Standing { lists: vec![by_others("mine")], ..Standing::default() };
+        standing.subscribe(&defaults());
+        assert_eq!(standing.lists.len(), 3);
+        assert_eq!(fetched(&standing), ["mine", "hagezi-normal"]);
+        let lists = standing.lists.clone();
+        standing.everyone.level = Some(Level::Strict);
+        assert_eq!((fetched(&standing), &standing.lists), (vec!["mine", "hagezi-pro"], &lists));
+        standing.everyone.level = Some(Level::Off);
+        assert_eq!(fetched(&standing), ["mine"]);
+        standing.everyone.lists.insert(lists[1].name.clone(), true);
+        assert_eq!(fetched(&standing), ["mine", "hagezi-normal"], "switched by hand");
+    }
+
+    #[test]
+    fn a_list_of_the_owners_takes_the_place_of_a_default_one() {
+        let mut standing = Standing {
+            lists: vec![by_others("hagezi-pro")],
+            everyone: Part { level: Some(Level::Off), ..Part::default() },
+            ..Standing::default()
+        };
+        standing.subscribe(&defaults());
+        assert_eq!(standing.subscribed, [defaults()[0].name.clone()]);
+        assert_eq!(fetched(&standing), ["hagezi-pro"], "the owner's is fetched at any level");
+    }
+
+    #[test]
+    fn without_default_lists_levels_hold_what_is_shipped() {
+        let mut standing = Standing::default();
+        standing.subscribe(&[]);
+        assert_eq!((standing.lists.len(), fetched(&standing).len()), (0, 0));
+        let held = definition(Level::Standard).lists.iter().filter(|list| standing.has(list));
+        assert_eq!(held.map(|list| list.name).collect::<Vec<_>>(), ["trackers"]);
     }
 }

@@ -16,6 +16,8 @@ use crate::sinkhole::BlockingMode;
 /// The policies of all devices; immutable.
 pub struct PolicyTable {
     devices: HashMap<DeviceId, Known, BuildHasherDefault<Spread>>,
+    /// Of devices that the policy does not name.
+    unknown: Arc<DevicePolicy>,
     everyone: Arc<DevicePolicy>,
     rule_texts: HashMap<RuleId, String>,
     blocked_ttl: u32,
@@ -36,7 +38,7 @@ struct Known {
 pub struct Bound<'t> {
     /// What binds it.
     pub policy: &'t DevicePolicy,
-    /// Its name and addresses, lower case.
+    /// Its name, addresses and hardware addresses, lower case.
     pub names: &'t [Box<str>],
     /// Its tags.
     pub tags: &'t [Box<str>],
@@ -83,19 +85,25 @@ impl PolicyTable {
         let blocking = Arc::new(standing.blocking.clone());
         let made = HashMap::new();
         let mut maker = Maker { standing, timed, places, own: &own, blocking, made };
-        let everyone = maker.policy(&Layers::of_unnamed(standing, None));
+        let everyone = maker.policy(&Layers::of_everyone(standing, timed));
+        let unknown = maker.policy(&Layers::of_unnamed(standing, timed, None));
         let mut known = |device: &DevicePart| Known {
-            policy: maker.policy(&Layers::of(standing, device)),
+            policy: maker.policy(&Layers::of(standing, timed, device)),
             names: names(device),
             tags: device.tags.as_slice().into(),
         };
         let devices = devices.iter().zip(&standing.devices);
         let devices = devices.map(|(&id, device)| (id, known(device))).collect();
         let blocked_ttl = standing.blocked_ttl;
-        PolicyTable { devices, everyone, rule_texts, blocked_ttl, own, seed }
+        PolicyTable { devices, unknown, everyone, rule_texts, blocked_ttl, own, seed }
     }
 
-    /// Returns a device's policy; everyone's for a device the policy does not name.
+    /// Returns what binds everyone, the groups of unknown devices left out.
+    pub fn everyone(&self) -> &DevicePolicy {
+        &self.everyone
+    }
+
+    /// Returns a device's policy; that of unknown devices for one the policy does not name.
     pub fn for_device(&self, device: DeviceId) -> &DevicePolicy {
         self.bound(device).policy
     }
@@ -104,7 +112,7 @@ impl PolicyTable {
     pub fn bound(&self, device: DeviceId) -> Bound<'_> {
         match self.devices.get(&device) {
             Some(Known { policy, names, tags }) => Bound { policy, names, tags },
-            None => Bound { policy: &self.everyone, names: &[], tags: &[] },
+            None => Bound { policy: &self.unknown, names: &[], tags: &[] },
         }
     }
 
@@ -131,7 +139,8 @@ struct Ground<'g> {
 fn names(device: &DevicePart) -> Box<[Box<str>]> {
     let addresses = device.addresses.iter().map(|address| address.to_string().into());
     let name = device.name.as_str().to_lowercase().into();
-    std::iter::once(name).chain(addresses).collect()
+    let hardware = device.hardware.iter().map(|address| address.to_string().into());
+    std::iter::once(name).chain(addresses).chain(hardware).collect()
 }
 
 /// Lists in force by name.
@@ -183,7 +192,8 @@ struct Likeness {
     shadow: ListMask,
     bans: ListMask,
     own: Vec<*const OwnRules>,
-    paused_until: Option<i64>,
+    only_listed: bool,
+    pauses: Box<[(i64, i64)]>,
 }
 
 /// Makes policies, one for all devices that are alike.
@@ -208,7 +218,8 @@ impl Maker<'_> {
             shadow: self.places.mask(&effective.shadow),
             bans: self.places.bans(&effective),
             own: own.into(),
-            paused_until: effective.pauses.iter().map(|pause| pause.until).max(),
+            only_listed: effective.only_listed.value,
+            pauses: effective.pauses.iter().map(|pause| (pause.from, pause.until)).collect(),
             blocking: Arc::clone(&self.blocking),
             told: Arc::clone(&self.places.told),
         };
@@ -225,7 +236,8 @@ fn likeness(policy: &DevicePolicy) -> Likeness {
         shadow: policy.shadow,
         bans: policy.bans,
         own: policy.own.iter().map(Arc::as_ptr).collect(),
-        paused_until: policy.paused_until,
+        only_listed: policy.only_listed,
+        pauses: policy.pauses.clone(),
     }
 }
 
@@ -414,9 +426,10 @@ mod tests {
         let timed = Timed {
             rules: vec![until(rule(tv.clone(), Action::Allow, "x.com"), 50)],
             pauses: vec![
-                Pause { scope: tv, until: 100 },
-                Pause { scope: Scope::Everyone, until: 60 },
+                Pause { scope: tv, from: 0, until: 100 },
+                Pause { scope: Scope::Everyone, from: 0, until: 60 },
             ],
+            ..Timed::default()
         };
         let standing =
             Standing { devices: vec![device("TV", &[], Part::default())], ..Standing::default() };

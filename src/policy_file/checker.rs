@@ -130,10 +130,15 @@ impl<'t, 'k> Checker<'t, 'k> {
             self.seen.insert(what.to_string(), span.start);
             return true;
         };
-        let before = self.text.get(..first).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
+        let line = self.line_of(first);
         self.problem(span, &format!("{what} stands in line {line} already"), None);
         false
+    }
+
+    /// Returns the line, from 1, of a place in the text.
+    pub fn line_of(&self, place: usize) -> usize {
+        let before = self.text.get(..place).unwrap_or(self.text);
+        before.matches('\n').count() + 1
     }
 
     /// Reads a path that must stay below the folder it is relative to.

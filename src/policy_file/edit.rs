@@ -8,6 +8,9 @@ use super::{Held, NewList, entries, entry_mut, kind_word, scope, scope_mut};
 use crate::model::{Action, DeviceName, DomainName, ListName, Prefix, Scope};
 use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
+/// Entries that may name a device.
+const OF_DEVICES: [&str; 2] = ["rule", "schedule"];
+
 /// Why an edit cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -60,26 +63,30 @@ impl PolicyText {
         self.append("device", &[("name", name.as_str().into()), ("addresses", addresses.into())])
     }
 
-    /// Gives a device another name, in its rules too.
+    /// Gives a device another name, in its rules and schedules too.
     pub fn rename_device(&mut self, from: &DeviceName, to: &DeviceName) -> Result<(), EditError> {
         self.put(&Scope::Device(from.clone()), None, "name", to.as_str().into())?;
         let mut document = self.document()?;
-        let rules = entries(&document, "rule").into_iter().enumerate();
-        let of_it = rules.filter(|(_, rule)| rule.text("device") == Some(from.as_str()));
-        let places: Vec<usize> = of_it.map(|(place, _)| place).collect();
-        for place in places {
-            if let Some(mut rule) = entry_mut(&mut document, "rule", place) {
-                rule.put("device", to.as_str().into());
+        for array in OF_DEVICES {
+            let all = entries(&document, array).into_iter().enumerate();
+            let of_it = all.filter(|(_, entry)| entry.text("device") == Some(from.as_str()));
+            let places: Vec<usize> = of_it.map(|(place, _)| place).collect();
+            for place in places {
+                if let Some(mut entry) = entry_mut(&mut document, array, place) {
+                    entry.put("device", to.as_str().into());
+                }
             }
         }
         self.text = document.to_string();
         Ok(())
     }
 
-    /// Removes a device with its rules.
+    /// Removes a device with its rules and schedules.
     pub fn remove_device(&mut self, name: &DeviceName) -> Result<(), EditError> {
         self.remove_entries("device", |entry| entry.text("name") == Some(name.as_str()))?;
-        self.remove_entries("rule", |entry| entry.text("device") == Some(name.as_str()))
+        OF_DEVICES.iter().try_for_each(|array| {
+            self.remove_entries(array, |entry| entry.text("device") == Some(name.as_str()))
+        })
     }
 
     /// Adds a list.

@@ -143,7 +143,8 @@ fn with_unnamed<'s>(
             continue;
         };
         let (name, part) = (name.clone(), Part::default());
-        let (addresses, hardware, kind, groups, tags) = Default::default();
+        let (addresses, hardware, kind, tags) = Default::default();
+        let groups = standing.unknown.clone();
         let entry = DevicePart { name, addresses, hardware, kind, groups, tags, part };
         standing.to_mut().devices.push(entry);
         ids.push(device.id);

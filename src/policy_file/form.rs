@@ -19,6 +19,7 @@ pub(super) struct PartForm {
     pub lists: BTreeMap<Text, Any>,
     pub companies: BTreeMap<Text, Any>,
     pub log: Option<Text>,
+    pub only_listed: Option<bool>,
 }
 
 /// `[level.standard]`.
@@ -49,6 +50,7 @@ pub(super) struct GroupForm {
     #[serde(default)]
     pub companies: BTreeMap<Text, Any>,
     pub log: Option<Text>,
+    pub only_listed: Option<bool>,
 }
 
 /// `[[device]]`.
@@ -56,7 +58,9 @@ pub(super) struct GroupForm {
 #[serde(deny_unknown_fields)]
 pub(super) struct DeviceForm {
     pub name: Text,
-    pub addresses: Spanned<Vec<Text>>,
+    pub hardware: Option<Spanned<Vec<Text>>>,
+    pub addresses: Option<Spanned<Vec<Text>>>,
+    pub kind: Option<Text>,
     #[serde(default)]
     pub groups: Vec<Text>,
     #[serde(default)]
@@ -67,6 +71,32 @@ pub(super) struct DeviceForm {
     #[serde(default)]
     pub companies: BTreeMap<Text, Any>,
     pub log: Option<Text>,
+    pub only_listed: Option<bool>,
+}
+
+/// `[unknown]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct UnknownForm {
+    pub groups: Vec<Text>,
+}
+
+/// `[[schedule]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScheduleForm {
+    pub name: Text,
+    pub days: Option<Any>,
+    pub times: Option<Spanned<Vec<Text>>>,
+    pub device: Option<Text>,
+    pub group: Option<Text>,
+    pub level: Option<Text>,
+    #[serde(default)]
+    pub lists: BTreeMap<Text, Any>,
+    #[serde(default)]
+    pub companies: BTreeMap<Text, Any>,
+    pub log: Option<Text>,
+    pub only_listed: Option<bool>,
 }
 
 /// `[[rule]]`.

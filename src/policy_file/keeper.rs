@@ -11,8 +11,8 @@ use super::{
     list_notices, load, named_devices, plan, read, revision_of, with_fresh_lists, zones,
 };
 use crate::diagnostic::Problems;
-use crate::model::DeviceId;
-use crate::policy::{InForce, LivePolicy, Timed};
+use crate::model::{DeviceId, Moment};
+use crate::policy::{Hours, InForce, LivePolicy, Timed};
 use crate::storage::StorageError;
 
 /// What the first start writes.
@@ -70,7 +70,8 @@ impl Keeper {
         let revisions = Revisions::new(Arc::clone(&parts.state));
         let draft = load(&parts, &disk.name(), &text)?;
         let now = parts.clock.now();
-        let timed = timed_store.load(now.unix_seconds())?;
+        let hours = hours(&parts, &draft, now);
+        let timed = Timed { hours, ..timed_store.load(now.unix_seconds())? };
         let ids = parts.devices.configure(&named_devices(&draft.standing), now);
         let revision = revision_of(&text);
         let (edition, generation) = (1, 1);
@@ -307,9 +308,38 @@ impl Keeper {
 
     /// Puts a draft in force, with pauses and timed rules as they are in `state.db` now.
     fn put(&self, draft: Draft, occasion: &Occasion<'_>) -> Result<(), StorageError> {
+        let now = self.parts.clock.now();
+        let hours = hours(&self.parts, &draft, now);
+        let timed = Timed { hours, ..self.timed.load(now.unix_seconds())? };
+        self.put_timed(draft, timed, occasion.fresh_lists);
+        self.keep_revision(occasion.actor, occasion.reason);
+        Ok(())
+    }
+
+    /// Puts another edition in force if schedules have begun or ended.
+    ///
+    /// The text is the same, so there is no revision of it; nor is a list loaded or a row read.
+    pub fn tick(&self) -> bool {
+        let now = self.parts.clock.now();
+        if !self.current().timed.hours.are_past(now.unix_seconds()) {
+            return false;
+        }
+        let _turn = self.take_turn();
+        let current = self.current();
+        let hours = hours(&self.parts, &current.draft, now);
+        let changed = !hours.on().eq(current.timed.hours.on());
+        let timed = Timed { hours, ..current.timed.clone() };
+        if changed {
+            self.put_timed(current.draft.clone(), timed, false);
+        } else {
+            self.amend(|current| current.timed = timed);
+        }
+        changed
+    }
+
+    fn put_timed(&self, draft: Draft, timed: Timed, fresh_lists: bool) {
         let old = self.current();
         let now = self.parts.clock.now();
-        let timed = self.timed.load(now.unix_seconds())?;
         let named = named_devices(&draft.standing);
         let ids = if named == named_devices(&old.draft.standing) {
             old.ids.clone()
@@ -317,7 +347,7 @@ impl Keeper {
             self.parts.devices.configure(&named, now)
         };
         let edition = old.edition.wrapping_add(1);
-        let generation = old.generation.wrapping_add(u32::from(occasion.fresh_lists));
+        let generation = old.generation.wrapping_add(u32::from(fresh_lists));
         let people = People { ids: &ids, seen: &self.parts.devices.list() };
         let live = self.live.load();
         let next = assemble(&draft, &timed, people, (edition, generation), Some(&live));
@@ -327,8 +357,6 @@ impl Keeper {
         let unkept = old.unkept.clone();
         let current = Current { draft, revision, timed, ids, edition, generation, unread, unkept };
         self.replace(current, next);
-        self.keep_revision(occasion.actor, occasion.reason);
-        Ok(())
     }
 
     fn replace(&self, current: Current, next: InForce) {
@@ -355,6 +383,10 @@ impl Keeper {
         change(&mut current);
         self.current.store(Arc::new(current));
     }
+}
+
+fn hours(parts: &Parts, draft: &Draft, now: Moment) -> Hours {
+    Hours::at(&draft.standing.schedules, &parts.zone.zone, now.unix_seconds())
 }
 
 fn write_first(disk: &Disk) -> Option<String> {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::tests::{device, list, name};
 use super::*;
 use crate::lists;
@@ -73,6 +75,7 @@ impl House {
             devices: devices.clone(),
             lists,
             clock: clock.clone(),
+            zone: Zone { zone: TimeZone::UTC, source: ZoneSource::Missing },
             announce,
         };
         let (policy, live) = PolicyFile::start(parts)?;
@@ -194,6 +197,19 @@ fn a_change_is_in_force_and_on_disk_before_it_returns() {
     assert_eq!(revisions[0].hash, running.policy.revision());
     let text = running.policy.revision_text(&revisions[1].hash).expect("read");
     assert_eq!(text, Some(format!("# mine\n{TV}")));
+}
+
+#[test]
+fn another_level_compiles_no_list_anew() {
+    let house = House::with("[everyone]\nlevel = \"standard\"\n");
+    let running = house.start();
+    let ruleset = || Arc::clone(&running.live.load().ruleset);
+    let before = ruleset();
+    for level in [Level::Strict, Level::Off, Level::Basic] {
+        running.must(Change::SetLevel(Scope::Everyone, Some(level)));
+        assert!(Arc::ptr_eq(&before, &ruleset()), "{level}");
+    }
+    assert_eq!(running.numbers(), (4, 1));
 }
 
 #[test]

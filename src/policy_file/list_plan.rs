@@ -23,10 +23,10 @@ impl Planner<'_> {
     pub(super) fn remove_list(&mut self, name: &ListName) -> Result<(), ChangeError> {
         let ground = self.ground;
         let standing = ground.standing;
-        let Some(list) = standing.lists.iter().find(|own| own.name == *name) else {
+        if standing.lists.iter().all(|own| own.name != *name) {
             let mut own = standing.lists.iter().map(|own| own.name.as_str());
             return Err(unknown("list of your own", name.as_str(), &mut own));
-        };
+        }
         let named = standing.levels.iter().find(|(_, difference)| {
             difference.add.iter().chain(&difference.remove).any(|list| list == name)
         });
@@ -35,10 +35,17 @@ impl Planner<'_> {
                 "[level.{level}] in policy.toml names `{name}`; take it out there first"
             )));
         }
+        let mut schedules = standing.schedules.iter();
+        if let Some(schedule) = schedules.find(|it| it.part.lists.contains_key(name)) {
+            return Err(ChangeError::Invalid(format!(
+                "schedule `{}` in policy.toml names `{name}`; take it out there first",
+                schedule.name
+            )));
+        }
         for scope in self.scopes_that_switch(name) {
             self.text.set(&scope, Some("lists"), name.as_str(), None)?;
         }
-        if ground.known.defaults.contains(list) {
+        if standing.subscribed.contains(name) {
             return Err(ChangeError::Invalid(format!(
                 "a level subscribes `{name}`; `deadpixel lists disable {name}` switches it off"
             )));

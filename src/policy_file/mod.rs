@@ -15,6 +15,7 @@ use crate::storage::{Database, StorageError};
 mod asserts;
 mod change;
 mod checker;
+mod device_entries;
 mod disk;
 mod edit;
 mod edition;
@@ -27,11 +28,13 @@ mod own_syntax;
 mod plan;
 mod revisions;
 mod rules;
+mod schedule_entries;
 mod settings;
 mod text;
 mod timed;
 mod tree;
 mod watch;
+mod zone;
 
 pub use asserts::{AssertGround, AssertedDevice, Asserts};
 pub use change::{Change, ChangeError, NewList};
@@ -41,6 +44,7 @@ pub use revisions::Revision;
 pub use settings::Settings;
 pub use text::read;
 pub use watch::Watching;
+pub use zone::{Zone, ZoneSource};
 
 use change::{company_word, kind_word, log_word};
 use checker::{Checker, names_of};
@@ -52,9 +56,9 @@ use edition::{
 };
 use form::{
     Any, BlockingForm, DeviceForm, DifferenceForm, GroupForm, ListForm, LocalForm, PartForm,
-    RuleForm, Text, ZoneForm,
+    RuleForm, ScheduleForm, Text, UnknownForm, ZoneForm,
 };
-use keeper::Keeper;
+use keeper::{Current, Keeper};
 use plan::{Ground, Planner, plan, unknown};
 use revisions::Revisions;
 use rules::check_note;
@@ -92,6 +96,8 @@ pub struct Parts {
     pub lists: Lists,
     /// The clocks.
     pub clock: Clock,
+    /// The zone of schedules.
+    pub zone: Zone,
     /// Told each legend before its edition is in force.
     pub announce: Box<dyn Fn(Arc<Legend>) + Send + Sync>,
 }
@@ -172,18 +178,24 @@ impl PolicyFile {
         Arc::clone(&self.0.current().draft.standing)
     }
 
-    /// Returns pauses and rules with an end that have not ended.
+    /// Returns pauses that lift blocking now, rules with an end that have not ended, and how
+    /// schedules stand.
     pub fn timed(&self) -> Timed {
-        let mut timed = self.0.current().timed.clone();
+        self.timed_of(&self.0.current())
+    }
+
+    fn timed_of(&self, current: &Current) -> Timed {
+        let mut timed = current.timed.clone();
         let now = self.0.parts().clock.now().unix_seconds();
-        timed.pauses.retain(|pause| now < pause.until);
+        timed.pauses.retain(|pause| pause.is_on(now));
         timed.rules.retain(|rule| rule.until.is_none_or(|until| now < until));
         timed
     }
 
     /// Returns what binds a device (or everyone), each value with the scope it comes from.
     pub fn effective(&self, device: Option<&DeviceName>) -> Effective {
-        Effective::of(&self.standing(), &self.timed(), device)
+        let current = self.0.current();
+        Effective::of(&current.draft.standing, &self.timed_of(&current), device)
     }
 
     /// Returns the number of a device the policy names.
@@ -230,6 +242,17 @@ impl PolicyFile {
     /// Returns the text of a revision that is kept.
     pub fn revision_text(&self, hash: &str) -> Result<Option<String>, StorageError> {
         self.0.revisions().text(hash)
+    }
+
+    /// Puts another edition in force if schedules have begun or ended since, by the clock as it is
+    /// now; to be called once a second. Returns whether it did.
+    pub fn tick(&self) -> bool {
+        self.0.tick()
+    }
+
+    /// Returns the zone of schedules.
+    pub fn zone(&self) -> &Zone {
+        &self.0.parts().zone
     }
 
     /// Watches the folder and reloads soon after an editor wrote the file, until dropped.

@@ -267,7 +267,11 @@ impl<'g> Planner<'g> {
         if until <= self.ground.now {
             return Err(ChangeError::Invalid("the pause's end has passed already".into()));
         }
-        self.steps.push(TimedStep::Pause(Pause { scope: scope.clone(), until }));
+        self.steps.push(TimedStep::Pause(Pause {
+            scope: scope.clone(),
+            from: self.ground.now,
+            until,
+        }));
         Ok(())
     }
 
@@ -562,7 +566,7 @@ mod tests {
     #[test]
     fn a_standing_rule_takes_the_place_of_its_opposite() {
         let allow_for_now = timed(tv(), Action::Block, "x.com");
-        let before = Timed { rules: vec![allow_for_now.clone()], pauses: Vec::new() };
+        let before = Timed { rules: vec![allow_for_now.clone()], ..Timed::default() };
         let change = add(tv(), Action::Allow, "x.com", None);
         let plan = planned_with(HOUSE, &before, &change).expect("planned");
         let rules = standing(&plan).rules;
@@ -576,7 +580,7 @@ mod tests {
         let change = add(tv(), Action::Block, "x.com", Some(NOW + 5));
         let refused = planned_with(&text, &Timed::default(), &change).expect_err("refused");
         assert!(refused.to_string().contains("`allow x.com for TV` stands"), "{refused}");
-        let before = Timed { rules: vec![timed(tv(), Action::Allow, "y.com")], pauses: Vec::new() };
+        let before = Timed { rules: vec![timed(tv(), Action::Allow, "y.com")], ..Timed::default() };
         let change = add(tv(), Action::Block, "y.com", Some(NOW + 5));
         let plan = planned_with(HOUSE, &before, &change).expect("planned");
         assert_eq!(plan.steps[0], TimedStep::DropRule(tv(), Action::Allow, name("y.com")));
@@ -589,7 +593,7 @@ mod tests {
             |text| Change::RemoveRule { scope: tv(), action: Action::Block, name: name(text) };
         let plan = planned(&remove("x.com")).expect("planned");
         assert_eq!((standing(&plan).rules.len(), plan.steps.len()), (0, 0));
-        let before = Timed { rules: vec![timed(tv(), Action::Block, "y.com")], pauses: Vec::new() };
+        let before = Timed { rules: vec![timed(tv(), Action::Block, "y.com")], ..Timed::default() };
         let plan = planned_with(HOUSE, &before, &remove("y.com")).expect("planned");
         assert_eq!((plan.text, plan.steps.len()), (None, 1));
     }
@@ -610,7 +614,10 @@ mod tests {
 
     #[test]
     fn a_pause_that_has_ended_cannot_be_resumed() {
-        let pause = |until| Timed { pauses: vec![Pause { scope: tv(), until }], rules: Vec::new() };
+        let pause = |until| Timed {
+            pauses: vec![Pause { scope: tv(), from: 0, until }],
+            ..Timed::default()
+        };
         let resume = |timed| planned_with(HOUSE, &timed, &Change::Resume(tv()));
         assert_eq!(resume(pause(NOW + 1)).expect("planned").steps, [TimedStep::Resume(tv())]);
         assert!(matches!(resume(pause(NOW)), Err(ChangeError::NotFound(_))));

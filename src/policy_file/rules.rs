@@ -58,7 +58,8 @@ impl<'t> Checker<'t, '_> {
         let mut rules = Rules::default();
         for (span, form) in forms {
             let what = self.what(&form, span.clone());
-            let scope = self.rule_scope(&form, &devices, &groups);
+            let whom = (form.device.as_ref(), form.group.as_ref());
+            let scope = self.scope_of("rule", whom, &devices, &groups);
             let until = form.until.as_ref().and_then(|until| self.time(until));
             let note = form.note.as_ref().and_then(|note| self.parsed(note, check_note));
             let (Some(what), Some(scope)) = (what, scope) else { continue };
@@ -151,13 +152,15 @@ impl<'t> Checker<'t, '_> {
         self.domain(text)
     }
 
-    fn rule_scope(
+    /// Reads whom a rule or schedule binds, by its keys `device` and `group`.
+    pub(super) fn scope_of(
         &mut self,
-        form: &RuleForm,
+        what: &str,
+        whom: (Option<&Text>, Option<&Text>),
         devices: &BTreeSet<String>,
         groups: &BTreeSet<String>,
     ) -> Option<Scope> {
-        match (&form.device, &form.group) {
+        match whom {
             (None, None) => Some(Scope::Everyone),
             (Some(device), None) => {
                 let name = device.get_ref().trim();
@@ -170,8 +173,9 @@ impl<'t> Checker<'t, '_> {
                 GroupName::parse(name).ok().filter(|_| exists).map(Scope::Group)
             }
             (Some(_), Some(group)) => {
-                let message = "a rule binds a device, a group or (with neither) everyone";
-                self.problem(group.span(), message, Some("take `device` or `group` away"));
+                let message =
+                    format!("a {what} binds a device, a group or (with neither) everyone");
+                self.problem(group.span(), &message, Some("take `device` or `group` away"));
                 None
             }
         }

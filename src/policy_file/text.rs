@@ -1,19 +1,22 @@
 //! `policy.toml` from text to values: checked whole, all problems at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Any, Checker, DeviceForm, DifferenceForm, GroupForm, Known, PartForm, Text, names_of};
+use super::{
+    Any, Checker, DifferenceForm, GroupForm, Known, PartForm, Text, UnknownForm, names_of,
+};
 use crate::diagnostic::Problems;
-use crate::model::{DeviceName, GroupName, Level, ListName, LogDetail, Prefix, Scope};
-use crate::policy::{CompanySwitch, DevicePart, GroupPart, LevelDifference, Part, Standing};
+use crate::model::{GroupName, Level, ListName, LogDetail, Scope};
+use crate::policy::{CompanySwitch, GroupPart, LevelDifference, Part, Standing};
 
 /// Tables of the file, and its one key above them.
-const TABLES: [&str; 10] = [
-    "asserts", "everyone", "level", "blocking", "list", "group", "device", "rule", "local", "zone",
+const TABLES: [&str; 12] = [
+    "asserts", "everyone", "level", "blocking", "list", "group", "device", "unknown", "schedule",
+    "rule", "local", "zone",
 ];
 
 const LEVELS: [(&str, Level); 4] = [
@@ -55,11 +58,15 @@ impl<'t> Checker<'t, '_> {
         let (blocking, blocked_ttl) = self.blocking(root);
         let groups = self.groups(root);
         let devices = self.devices(root);
+        let unknown: UnknownForm = self.reader.section(root, "unknown");
+        let unknown = self.groups_of(&unknown.groups, &names_of(root, "group"));
+        let schedules = self.schedules(root);
         let rules = self.rules(root);
         let local = self.local(root);
         let (rules, written) = (rules.plain, rules.written);
         let standing = Standing { everyone, levels, groups, devices, rules, ..Standing::default() };
-        Standing { asserts, written, lists, local, blocking, blocked_ttl, ..standing }
+        let standing = Standing { unknown, schedules, asserts, written, ..standing };
+        Standing { lists, local, blocking, blocked_ttl, ..standing }
     }
 
     fn asserts(&mut self, root: &DeTable<'t>) -> Option<PathBuf> {
@@ -75,7 +82,7 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
-    fn part(&mut self, form: &PartForm) -> Part {
+    pub(super) fn part(&mut self, form: &PartForm) -> Part {
         let level =
             form.level.as_ref().and_then(|l| self.word(l.get_ref(), l.span(), "level", &LEVELS));
         let log = form
@@ -85,7 +92,7 @@ impl<'t> Checker<'t, '_> {
         let lists = form.lists.iter().filter_map(|(name, on)| self.list_switch(name, on)).collect();
         let companies =
             form.companies.iter().filter_map(|(slug, s)| self.company_switch(slug, s)).collect();
-        Part { level, lists, companies, log }
+        Part { level, lists, companies, log, only_listed: form.only_listed }
     }
 
     fn list_switch(&mut self, name: &Text, on: &Any) -> Option<(ListName, bool)> {
@@ -180,8 +187,8 @@ impl<'t> Checker<'t, '_> {
         let forms: Vec<(_, GroupForm)> = self.reader.array(root, "group");
         let mut groups = Vec::new();
         for (_, form) in forms {
-            let GroupForm { name, level, lists, companies, log } = form;
-            let part = self.part(&PartForm { level, lists, companies, log });
+            let GroupForm { name, level, lists, companies, log, only_listed } = form;
+            let part = self.part(&PartForm { level, lists, companies, log, only_listed });
             let parsed = self.parsed(&name, GroupName::parse);
             let Some(group) = parsed.filter(|group| self.is_free(group.as_str(), &name)) else {
                 continue;
@@ -193,57 +200,7 @@ impl<'t> Checker<'t, '_> {
         groups
     }
 
-    fn devices(&mut self, root: &DeTable<'t>) -> Vec<DevicePart> {
-        let forms: Vec<(_, DeviceForm)> = self.reader.array(root, "device");
-        let groups = names_of(root, "group");
-        let mut owners = HashMap::new();
-        let mut devices = Vec::new();
-        for (_, form) in forms {
-            let addresses = self.addresses(&form, &mut owners);
-            let groups = self.groups_of(&form.groups, &groups);
-            let tags = form.tags.iter().filter_map(|tag| self.parsed(tag, parse_tag)).collect();
-            let DeviceForm { name, level, lists, companies, log, .. } = form;
-            let part = self.part(&PartForm { level, lists, companies, log });
-            let parsed = self.parsed(&name, DeviceName::parse);
-            let Some(device) = parsed.filter(|device| self.is_free(device.as_str(), &name)) else {
-                continue;
-            };
-            if self.once(&format!("device {device}"), name.span()) {
-                let (name, hardware, kind) = (device, Vec::new(), None);
-                devices.push(DevicePart { name, addresses, hardware, kind, groups, tags, part });
-            }
-        }
-        devices
-    }
-
-    /// Reads a device's addresses; `owners` has those of the devices before it.
-    fn addresses(
-        &mut self,
-        form: &DeviceForm,
-        owners: &mut HashMap<Prefix, String>,
-    ) -> Vec<Prefix> {
-        if form.addresses.get_ref().is_empty() {
-            let help = "write addresses = [\"192.168.1.40\"]";
-            self.problem(form.addresses.span(), "a device needs an address", Some(help));
-        }
-        let mut addresses = Vec::new();
-        for text in form.addresses.get_ref() {
-            let Some(prefix) = self.parsed(text, str::parse::<Prefix>) else { continue };
-            match owners.get(&prefix) {
-                Some(owner) => {
-                    let message = format!("{prefix} is an address of `{owner}` already");
-                    self.problem(text.span(), &message, None);
-                }
-                None => {
-                    owners.insert(prefix, form.name.get_ref().clone());
-                    addresses.push(prefix);
-                }
-            }
-        }
-        addresses
-    }
-
-    fn groups_of(&mut self, texts: &[Text], known: &BTreeSet<String>) -> Vec<GroupName> {
+    pub(super) fn groups_of(&mut self, texts: &[Text], known: &BTreeSet<String>) -> Vec<GroupName> {
         let mut groups = Vec::new();
         for text in texts {
             let name = text.get_ref().trim();
@@ -262,7 +219,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Refuses the one word that commands read as a scope.
-    fn is_free(&mut self, name: &str, text: &Text) -> bool {
+    pub(super) fn is_free(&mut self, name: &str, text: &Text) -> bool {
         let free = name != "everyone";
         if !free {
             let message = "`everyone` means all devices; choose another name";
@@ -270,12 +227,4 @@ impl<'t> Checker<'t, '_> {
         }
         free
     }
-}
-
-fn parse_tag(text: &str) -> Result<Box<str>, String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
-        return Err(format!("`{text}` is no tag; write 1 to 64 of a-z, 0-9 and _, as user_child"));
-    }
-    Ok(text.into())
 }

@@ -40,20 +40,24 @@ impl TimedStore {
     pub fn load(&self, now: i64) -> Result<Timed, StorageError> {
         self.state.with(|connection| {
             let mut query = connection.prepare(
-                "SELECT scope_kind, scope_name, until FROM pause WHERE until > ?
+                "SELECT scope_kind, scope_name, created, until FROM pause WHERE until > ?
                  ORDER BY scope_kind, scope_name",
             )?;
-            let pauses = query.query_map([now], |row| Ok((scope(row)?, row.get(2)?)))?;
+            let pauses =
+                query.query_map([now], |row| Ok((scope(row)?, row.get(2)?, row.get(3)?)))?;
             let pauses = pauses.collect::<rusqlite::Result<Vec<_>>>()?;
             let mut query = connection.prepare(
                 "SELECT scope_kind, scope_name, action, name, until, note FROM timed_rule
                  WHERE until > ? ORDER BY scope_kind, scope_name, name, action",
             )?;
             let rules = query.query_map([now], rule)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            let pause = |(scope, until): (Option<Scope>, i64)| Some(Pause { scope: scope?, until });
+            let pause = |(scope, from, until): (Option<Scope>, i64, i64)| {
+                Some(Pause { scope: scope?, from, until })
+            };
             Ok(Timed {
                 pauses: pauses.into_iter().filter_map(pause).collect(),
                 rules: rules.into_iter().flatten().collect(),
+                ..Timed::default()
             })
         })
     }
@@ -96,7 +100,7 @@ fn make(
                 transaction,
                 "INSERT OR REPLACE INTO pause (scope_kind, scope_name, until, created, actor)
                  VALUES (?, ?, ?, ?, ?)",
-                params![kind, scope, pause.until, now, actor],
+                params![kind, scope, pause.until, pause.from, actor],
             )
         }
         TimedStep::Resume(scope) => {
@@ -204,13 +208,16 @@ mod tests {
     #[test]
     fn pauses_and_rules_survive_and_end() {
         let tv = Scope::Device(device("TV"));
-        let pause = Pause { scope: Scope::Everyone, until: 200 };
+        let pause = Pause { scope: Scope::Everyone, from: 100, until: 200 };
         let rule = allow(tv, "x.com", 300);
         let (_folder, store) =
             store(&[TimedStep::Pause(pause.clone()), TimedStep::PutRule(rule.clone())]);
         let again = TimedStore::new(Arc::clone(&store.state));
         let timed = again.load(199).expect("read");
-        assert_eq!(timed, Timed { pauses: vec![pause], rules: vec![rule.clone()] });
+        assert_eq!(
+            timed,
+            Timed { pauses: vec![pause], rules: vec![rule.clone()], ..Timed::default() }
+        );
         assert_eq!(again.load(200).expect("read").pauses, []);
         assert_eq!(again.load(200).expect("read").rules, [rule]);
         assert_eq!(again.load(300).expect("read"), Timed::default());
@@ -219,7 +226,7 @@ mod tests {
     #[test]
     fn what_has_ended_is_removed_with_the_next_step() {
         let (_folder, store) =
-            store(&[TimedStep::Pause(Pause { scope: Scope::Everyone, until: 200 })]);
+            store(&[TimedStep::Pause(Pause { scope: Scope::Everyone, from: 100, until: 200 })]);
         store.apply(&[], 200, "x").expect("applied");
         assert_eq!(store.load(0).expect("read"), Timed::default());
     }
@@ -227,7 +234,7 @@ mod tests {
     #[test]
     fn the_same_pause_and_rule_get_another_end() {
         let rule = |until| TimedStep::PutRule(allow(Scope::Everyone, "x.com", until));
-        let pause = |until| TimedStep::Pause(Pause { scope: Scope::Everyone, until });
+        let pause = |until| TimedStep::Pause(Pause { scope: Scope::Everyone, from: 100, until });
         let (_folder, store) = store(&[rule(200), pause(200), rule(500), pause(500)]);
         let timed = store.load(300).expect("read");
         assert_eq!((timed.pauses.len(), timed.rules.len()), (1, 1));
@@ -240,8 +247,8 @@ mod tests {
     fn a_device_takes_its_own_along_and_leaves_a_group_of_that_name_alone() {
         let kids = Scope::Group(GroupName::parse("TV").expect("a name"));
         let (_folder, store) = store(&[
-            TimedStep::Pause(Pause { scope: Scope::Device(device("TV")), until: 200 }),
-            TimedStep::Pause(Pause { scope: kids.clone(), until: 200 }),
+            TimedStep::Pause(Pause { scope: Scope::Device(device("TV")), from: 100, until: 200 }),
+            TimedStep::Pause(Pause { scope: kids.clone(), from: 100, until: 200 }),
             TimedStep::PutRule(allow(Scope::Device(device("TV")), "x.com", 200)),
             TimedStep::Rename(device("TV"), device("Big TV")),
         ]);
@@ -250,6 +257,12 @@ mod tests {
         assert_eq!(timed.rules[0].scope, Scope::Device(device("Big TV")));
         store.apply(&[TimedStep::Forget(device("Big TV"))], 100, "x").expect("applied");
         let timed = store.load(100).expect("read");
-        assert_eq!(timed, Timed { pauses: vec![Pause { scope: kids, until: 200 }], rules: vec![] });
+        assert_eq!(
+            timed,
+            Timed {
+                pauses: vec![Pause { scope: kids, from: 100, until: 200 }],
+                ..Timed::default()
+            }
+        );
     }
 }

@@ -164,6 +164,7 @@ pub(super) fn reason_code(reason: Option<Reason>) -> (u8, u32) {
         Some(Reason::Ban(list)) => (2, u32::from(list.0)),
         Some(Reason::List(list)) => (3, u32::from(list.0)),
         Some(Reason::Canary) => (4, 0),
+        Some(Reason::NotListed) => (5, 0),
     }
 }
 
@@ -175,6 +176,7 @@ fn reason_of(kind: u8, value: u32) -> Option<Option<Reason>> {
         2 => Some(Reason::Ban(list()?)),
         3 => Some(Reason::List(list()?)),
         4 => Some(Reason::Canary),
+        5 => Some(Reason::NotListed),
         _ => return None,
     })
 }
@@ -216,6 +218,7 @@ mod tests {
             any::<u8>().prop_map(|list| Some(Reason::Ban(ListId(list)))),
             any::<u8>().prop_map(|list| Some(Reason::List(ListId(list)))),
             Just(Some(Reason::Canary)),
+            Just(Some(Reason::NotListed)),
         ]
     }
 

@@ -62,7 +62,7 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Whether rules would have blocked it, but a pause or the level lifted them.
     pub would_block: bool,
-    /// The rule, ban or list that decided, as text: `list trackers`, `ban ban-tiktok`, `rule block x for TV`, `canary`.
+    /// The rule, ban or list that decided, as text: `list trackers`, `ban ban-tiktok`, `rule block x for TV`, `canary`, `not listed`.
     pub reason: Option<String>,
     /// All lists that matched.
     pub lists: Vec<String>,

@@ -221,6 +221,7 @@ fn every_reason_has_its_words() {
         (Some(Reason::Rule(RuleId(9))), Some("rule allow example.com for TV")),
         (Some(Reason::Ban(ListId(1))), Some("ban ban-tiktok")),
         (Some(Reason::Canary), Some("canary")),
+        (Some(Reason::NotListed), Some("not listed")),
         (Some(Reason::List(ListId(5))), Some("list (unknown)")),
         (None, None),
     ];

@@ -137,6 +137,7 @@ impl Words {
             Reason::Ban(ban) => format!("ban {}", list(ban)),
             Reason::List(named) => format!("list {}", list(named)),
             Reason::Canary => "canary".into(),
+            Reason::NotListed => "not listed".into(),
         }
     }
 

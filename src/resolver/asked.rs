@@ -126,6 +126,9 @@ impl<'q, 'f> Asked<'q, 'f> {
         let datagram = self.arrival.transport == Transport::Udp;
         match (*verdict, rewritten) {
             _ if self.ours => Step::Local,
+            (Verdict::Block(Reason::NotListed), _) if is_canary(self.query.name()) => {
+                Step::Block(Reason::Canary, &BlockingMode::NxDomain)
+            }
             (Verdict::Block(reason), _) if !lifted => {
                 Step::Block(reason, self.policy.blocking(*answer))
             }

@@ -29,7 +29,7 @@ impl Resolver {
         let parts = &*self.0;
         let Unfinished { packet, arrival } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
-        let binding = parts.bound(&arrival);
+        let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
         let ending = match parts.settle(&asked, out) {
@@ -78,6 +78,15 @@ pub(super) struct Fetched {
 impl Parts {
     fn bound(&self, arrival: &Arrival) -> Binding {
         self.identify(arrival).unwrap_or_else(|| self.admit(arrival))
+    }
+
+    /// Identifies who asks; who is not known, and asks without a forwarder between, is looked for
+    /// first.
+    async fn find_out(&self, arrival: &Arrival) -> Binding {
+        if arrival.forwarder().is_none() && self.identify(arrival).is_none() {
+            self.discovery.look_up(arrival.client, arrival.local).await;
+        }
+        self.bound(arrival)
     }
 
     /// Answers from an entry inspected under older lists, else asks upstream.

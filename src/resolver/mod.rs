@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::devices::Devices;
+use crate::discovery::Discovery;
 use crate::model::Moment;
 use crate::policy::LivePolicy;
 use crate::upstream::{Cache, CacheFigures, Upstreams};
@@ -83,6 +84,7 @@ pub struct Resolver(Arc<Parts>);
 struct Parts {
     settings: Settings,
     devices: Devices,
+    discovery: Discovery,
     live: LivePolicy,
     upstreams: Upstreams,
     cache: Cache<Arc<Inspection>>,
@@ -93,6 +95,8 @@ struct Parts {
 pub struct Handles {
     /// Who is who.
     pub devices: Devices,
+    /// Looks for those who are not known.
+    pub discovery: Discovery,
     /// What is in force.
     pub live: LivePolicy,
     /// Where queries are forwarded.
@@ -104,10 +108,10 @@ pub struct Handles {
 impl Resolver {
     /// Puts the line together, with a cache of at most `cache_bytes` octets.
     pub fn new(settings: &Settings, cache_bytes: usize, handles: Handles) -> Resolver {
-        let Handles { devices, live, upstreams, clock } = handles;
+        let Handles { devices, discovery, live, upstreams, clock } = handles;
         let cache = Cache::new(cache_bytes);
         let settings = settings.clone();
-        Resolver(Arc::new(Parts { settings, devices, live, upstreams, cache, clock }))
+        Resolver(Arc::new(Parts { settings, devices, discovery, live, upstreams, cache, clock }))
     }
 
     /// Returns figures of the cache.

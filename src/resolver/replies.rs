@@ -168,7 +168,7 @@ impl Asked<'_, '_> {
                 let info = self.in_force.ruleset.lists().get(usize::from(list.0));
                 info.map(|info| info.name.as_str())
             }
-            Reason::Rule(_) | Reason::Canary => None,
+            Reason::Rule(_) | Reason::Canary | Reason::NotListed => None,
         }
     }
 
@@ -196,6 +196,7 @@ pub fn explain<'t>(
     let (how, list) = match (reason, list) {
         (Reason::Canary, _) => return ["Blocked: this network answers DNS itself", "", "", "", ""],
         (Reason::Rule(_), _) => ("own rule", ""),
+        (Reason::NotListed, _) => ("not listed", ""),
         (Reason::Ban(_) | Reason::List(_), Some(list)) => ("list ", list),
         (Reason::Ban(_) | Reason::List(_), None) => ("a list", ""),
     };
@@ -257,6 +258,7 @@ mod tests {
         assert_eq!(text(list, None, None), "Blocked: a list");
         let rule = Reason::Rule(RuleId(1));
         assert_eq!(text(rule, Some("Meta"), None), "Blocked: Meta, own rule");
+        assert_eq!(text(Reason::NotListed, None, None), "Blocked: not listed");
         assert!(text(Reason::Canary, Some("Apple"), None).contains("this network"));
     }
 }

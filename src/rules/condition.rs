@@ -20,7 +20,7 @@ pub struct Asking<'a> {
 pub struct Asker<'a> {
     /// The address, IPv4-mapped ones as IPv4.
     pub address: IpAddr,
-    /// Names and identifiers of the device; compared without case.
+    /// Names and identifiers of the device, lower case.
     pub names: &'a [Box<str>],
     /// Its tags, lower case.
     pub tags: &'a [Box<str>],
@@ -115,9 +115,7 @@ impl ClientMatch {
     fn is(&self, asker: Asker<'_>) -> bool {
         match self {
             ClientMatch::Address(prefix) => prefix.contains(asker.address),
-            ClientMatch::Name(name) => {
-                asker.names.iter().any(|known| known.to_lowercase() == **name)
-            }
+            ClientMatch::Name(name) => asker.names.contains(name),
         }
     }
 }
@@ -156,7 +154,7 @@ mod tests {
     }
 
     fn holds(condition: &Condition, text: &str, query_type: RecordType) -> bool {
-        let (names, tags): ([Box<str>; 1], [Box<str>; 1]) = (["TV".into()], ["user_child".into()]);
+        let (names, tags): ([Box<str>; 1], [Box<str>; 1]) = (["tv".into()], ["user_child".into()]);
         let asker = Asker { address: [192, 0, 2, 9].into(), names: &names, tags: &tags };
         condition.holds(&Asking { name: name(text).as_ref(), query_type, asker })
     }

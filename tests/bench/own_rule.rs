@@ -13,7 +13,7 @@ use deadpixel::devices::Devices;
 use deadpixel::lists::Lists;
 use deadpixel::model::{Action, DeviceId, DeviceName, DomainName, Scope, Verdict};
 use deadpixel::policy::{InForce, LivePolicy, PolicyTable, Timed};
-use deadpixel::policy_file::{self, Change, PolicyFile};
+use deadpixel::policy_file::{self, Change, PolicyFile, Zone};
 use deadpixel::rules::Asking;
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
 
@@ -109,6 +109,7 @@ fn start(folder: &std::path::Path, clock: &Clock) -> (PolicyFile, LivePolicy) {
         state,
         devices,
         clock: clock.clone(),
+        zone: Zone::of(&config.policy).expect("a zone"),
         announce: Box::new(|_| {}),
     })
     .unwrap_or_else(|error| panic!("{error}"))

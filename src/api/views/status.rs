@@ -55,6 +55,10 @@ pub struct Status {
     pub catalogue: String,
     /// How many companies it knows.
     pub companies: usize,
+    /// The zone of schedules.
+    pub time_zone: String,
+    /// Where that zone comes from.
+    pub time_zone_from: String,
     /// The revision of the policy in force.
     pub revision: String,
     /// Where queries are forwarded.
@@ -71,6 +75,9 @@ pub struct Status {
     pub log: LogState,
     /// What came in since the start.
     pub counts: Counts,
+    /// Ways of telling devices apart that do not work here, each with what is used instead.
+    #[serde(default)]
+    pub unseen: Vec<String>,
     /// What a person should know.
     pub notices: Vec<String>,
 }

@@ -84,6 +84,8 @@ pub enum DecidedBy {
     },
     /// A name that tells devices to use the network's resolver.
     Canary,
+    /// Only listed names are answered, and nothing allows this one.
+    NotListed,
 }
 
 /// One rule of a list that matches.

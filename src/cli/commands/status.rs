@@ -37,6 +37,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("fetched", fetched(&status.fetching, screen)),
         ("catalogue", catalogue(status)),
         ("policy", format!("revision {}", short(&status.revision))),
+        ("time zone", time_zone(status)),
         ("cache", cache(status)),
         ("log", log(status)),
         ("since start", doors(status)),
@@ -47,6 +48,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         let notice = format!("! {}", escape(notice));
         text.push_str(&format!("  {}\n", wrap(&notice, 4, screen.width)));
     }
+    lines.extend(status.unseen.iter().map(|why| ("unseen", escape(why))));
     lines.extend(status.upstreams.iter().map(|view| ("upstream", upstream(view))));
     text.push_str(&fields(&lines, screen));
     text
@@ -122,6 +124,10 @@ fn fetched(lists: &[ListUpdateView], screen: &Screen) -> String {
 fn catalogue(status: &Status) -> String {
     let companies = plural(status.companies as u64, "company");
     format!("{companies}, edition {}", escape(&status.catalogue))
+}
+
+fn time_zone(status: &Status) -> String {
+    format!("{} ({})", escape(&status.time_zone), escape(&status.time_zone_from))
 }
 
 fn cache(status: &Status) -> String {

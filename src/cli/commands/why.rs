@@ -110,6 +110,9 @@ fn own_step(why: &Why) -> (&'static str, String) {
         Some(DecidedBy::Canary) => {
             ("canary", "it would tell the device to pass this resolver by".into())
         }
+        Some(DecidedBy::NotListed) => {
+            ("not listed", "only listed names are answered, and nothing allows this one".into())
+        }
         Some(DecidedBy::List { .. }) | None => ("", String::new()),
     }
 }

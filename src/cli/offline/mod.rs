@@ -94,7 +94,8 @@ pub fn explain(name: &str, query_type: &str, args: &OfflineArgs) -> Result<Repor
     let lists: Vec<_> = lists.chain(args.allowlists.iter().map(|file| (file, allowlist))).collect();
     let loaded = load(&lists, &elements)?;
     let address = args.client_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let names: Vec<Box<str>> = args.client_names.iter().map(|name| name.as_str().into()).collect();
+    let names: Vec<Box<str>> =
+        args.client_names.iter().map(|name| name.to_lowercase().into()).collect();
     let tags: Vec<Box<str>> =
         args.client_tags.iter().map(|tag| tag.to_ascii_lowercase().into()).collect();
     let asker = crate::rules::Asker { address, names: &names, tags: &tags };

@@ -117,7 +117,10 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     let day = Day { totals, queries };
     let part = snapshot.part(&device);
     let timed = app.parts.policy.timed();
-    let effective = Effective::of(&snapshot.standing, &timed, part.map(|part| &part.name));
+    let effective = match part {
+        Some(part) => Effective::of(&snapshot.standing, &timed, Some(&part.name)),
+        None => Effective::of_unknown(&snapshot.standing, &timed),
+    };
     Ok(DeviceDetails {
         device: view(&snapshot, &device, &day),
         configured: part

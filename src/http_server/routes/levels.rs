@@ -55,7 +55,7 @@ fn contents(standing: &Standing, level: Level) -> LevelView {
     let mut lists: Vec<LevelList> = defined
         .lists
         .iter()
-        .filter(|list| !list.subscribed || standing.subscribes)
+        .filter(|list| standing.has(list))
         .filter(|list| !removed.iter().any(|name| name == list.name))
         .filter(|list| !added.iter().any(|name| name == list.name))
         .map(|list| LevelList { name: list.name.into(), part: list.part })

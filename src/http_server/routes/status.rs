@@ -6,6 +6,7 @@ use super::{Answer, App, Shared, Snapshot, list_briefs, pause_views, tally_of};
 use crate::api::{
     Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
 };
+use crate::discovery::Sense;
 use crate::model::{Level, Scope};
 use crate::upstream::UpstreamStatus;
 
@@ -48,6 +49,8 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
         fetching: (parts.updates.views)(),
         catalogue: snapshot.in_force.catalogue.edition().into(),
         companies: snapshot.in_force.catalogue.companies().len(),
+        time_zone: parts.policy.zone().name().into(),
+        time_zone_from: parts.policy.zone().source.as_str().into(),
         revision: parts.policy.revision(),
         upstreams,
         cache_entries: cache.entries,
@@ -61,6 +64,7 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
             error: figures.error,
         },
         counts: (parts.counts)(),
+        unseen: unseen(parts.discovery.senses()),
         notices,
     })
 }
@@ -91,6 +95,12 @@ fn upstream(status: UpstreamStatus) -> UpstreamView {
         last_error: status.last_error,
         zone: status.zone,
     }
+}
+
+/// Says which ways of seeing do not work here, and what is used instead.
+fn unseen(senses: Vec<Sense>) -> Vec<String> {
+    let told = senses.into_iter().filter_map(|sense| Some((sense.name, sense.blind?)));
+    told.map(|(name, why)| format!("{name}: {why}")).collect()
 }
 
 /// Says what to try when none of the upstreams for all names answers.

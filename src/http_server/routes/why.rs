@@ -145,7 +145,8 @@ fn judge(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement
 fn judge_asked(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
     let mut judgement = judge(view, query_type, name);
     let decision = &mut judgement.decision;
-    let open = decision.verdict == Verdict::None || decision.lifted;
+    let unspoken = matches!(decision.verdict, Verdict::None | Verdict::Block(Reason::NotListed));
+    let open = unspoken || decision.lifted;
     if open && is_canary(judgement.name.as_ref()) {
         decision.verdict = Verdict::Block(Reason::Canary);
         decision.lifted = false;
@@ -173,7 +174,9 @@ fn alias_of(entry: &Entry, view: &View<'_>) -> Option<(WhyAlias, Judgement)> {
     let name = DomainName::from_presentation(target).ok()?;
     let judgement = judge(view, RecordType::CNAME, name);
     let alias = WhyAlias { target: target.clone(), seen: timestamp(entry.cursor.at) };
-    judgement.reason().map(|_| (alias, judgement))
+    // What an answer leads to need not be listed.
+    let reason = judgement.reason().filter(|reason| *reason != Reason::NotListed);
+    reason.map(|_| (alias, judgement))
 }
 
 fn decided_by(
@@ -208,6 +211,7 @@ fn decided_by(
             Some(DecidedBy::List { list, version, rule, line })
         }
         Reason::Canary => Some(DecidedBy::Canary),
+        Reason::NotListed => Some(DecidedBy::NotListed),
     }
 }
 
@@ -218,7 +222,8 @@ fn scopes(snapshot: &Snapshot, device: Option<&Device>) -> Vec<Scope> {
         let name = device.map(|device| DeviceName::parse(&device.name))?;
         name.ok().map(Scope::Device)
     });
-    let groups = part.iter().flat_map(|part| part.groups.iter().cloned().map(Scope::Group));
+    let groups = part.map_or(&snapshot.standing.unknown, |part| &part.groups);
+    let groups = groups.iter().cloned().map(Scope::Group);
     own.into_iter().chain(groups).chain([Scope::Everyone]).collect()
 }
 

@@ -224,7 +224,7 @@ fn reason_list(reason: crate::model::Reason) -> Option<ListId> {
     use crate::model::Reason;
     match reason {
         Reason::Ban(list) | Reason::List(list) => Some(list),
-        Reason::Rule(_) | Reason::Canary => None,
+        Reason::Rule(_) | Reason::Canary | Reason::NotListed => None,
     }
 }
 
