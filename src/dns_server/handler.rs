@@ -12,7 +12,7 @@ use std::task::Poll;
 use tokio::sync::mpsc;
 
 use crate::query_log::{QueryLog, Recorder};
-use crate::resolver::{Arrival, Begun, Behalf, Judged, Resolver};
+use crate::resolver::{Arrival, Begun, Judged, Resolver};
 use crate::wire::{Query, Reply, ResponseCode, Unreadable, bare_error};
 
 use super::admission::{Admission, Allotment, Bounds};
@@ -122,18 +122,14 @@ impl Handler {
     /// Returns whether a client is served; where a forwarder asks for it, both must be.
     fn serves(&self, arrival: &Arrival) -> bool {
         let serves = |client| self.admission.serves(client);
-        let forwarder = match arrival.behalf {
-            Behalf::Claimed { forwarder, .. } => serves(forwarder),
-            Behalf::Unsaid | Behalf::Forwarder => true,
-        };
-        forwarder && serves(arrival.client)
+        arrival.forwarder().is_none_or(serves) && serves(arrival.client)
     }
 
     fn attribute(&self, query: &Query<'_>, arrival: &mut Arrival) {
         if self.resolver.attribute(query, arrival) {
             self.counters.ignore_claim(arrival.client, arrival.now);
         }
-        if matches!(arrival.behalf, Behalf::Claimed { .. }) {
+        if arrival.forwarder().is_some() {
             self.counters.claims_taken.add();
         }
     }

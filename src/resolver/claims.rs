@@ -44,6 +44,14 @@ impl Resolver {
 }
 
 impl Arrival {
+    /// Returns the forwarder on whose word the client is somebody.
+    pub fn forwarder(&self) -> Option<IpAddr> {
+        match self.behalf {
+            Behalf::Claimed { forwarder, .. } => Some(forwarder),
+            Behalf::Unsaid | Behalf::Forwarder => None,
+        }
+    }
+
     /// Takes a forwarder's word; one that can be nobody's leaves the query with the forwarder.
     pub fn ask_for(&mut self, claims: &Claims) {
         let forwarder = self.client;
