@@ -207,14 +207,14 @@ impl Facts {
     /// other: a device asleep is still at home.
     pub(super) fn homes_of(&self, hardware: HardwareAddress) -> Vec<IpAddr> {
         let places = self.places_of(hardware);
-        let mut homes: Vec<IpAddr> =
-            places.iter().copied().filter(|place| self.is_live(*place)).collect();
-        match homes.iter().filter(|home| home.is_ipv4()).count() {
-            0 => homes.extend(places.iter().rev().find(|place| place.is_ipv4())),
-            1 => {}
-            _ => homes.clear(),
-        }
-        homes
+        let mut live4 = places.iter().filter(|place| place.is_ipv4() && self.is_live(**place));
+        let home4 = match (live4.next(), live4.next()) {
+            (Some(_), Some(_)) => return Vec::new(),
+            (Some(only), None) => Some(only),
+            (None, _) => places.iter().rev().find(|place| place.is_ipv4()),
+        };
+        let homes6 = places.iter().filter(|place| place.is_ipv6() && self.is_live(**place));
+        homes6.chain(home4).copied().collect()
     }
 
     /// Returns whether some hardware is at several IPv4 addresses at once.

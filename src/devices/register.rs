@@ -1,6 +1,6 @@
 //! All devices and bindings, in memory: who asked, who is bound to whom.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     Neighbour, Owner, Part, Stored, Touched, Under, Unwritten, Watch, owner_of,
 };
 use crate::clock::Leaps;
-use crate::model::{BindingId, DeviceId, Grade, Moment};
+use crate::model::{BindingId, DeviceId, Grade, HardwareAddress, Moment};
 
 /// How far the stored time of a device's latest query may lag behind.
 const SEEN_LAG: i64 = 60_000_000;
@@ -84,6 +84,8 @@ pub(super) struct Register {
     pub(super) parts: HashMap<Part, DeviceId>,
     pub(super) bindings: HashMap<BindingId, BindingRow>,
     pub(super) seats: HashMap<Asker, Seat>,
+    /// Who asks from each hardware address, as far as it is known.
+    by_hardware: HashMap<HardwareAddress, HashSet<Asker>>,
     /// The forwarders that made each claim.
     pub(super) claims: HashMap<Claim, Vec<IpAddr>>,
     /// Bindings of those for whom there is no room, by part.
@@ -108,6 +110,7 @@ impl Register {
             parts: HashMap::new(),
             bindings: stored.bindings,
             seats: HashMap::new(),
+            by_hardware: HashMap::new(),
             claims: HashMap::new(),
             shared: HashMap::new(),
             facts: Facts::default(),
@@ -268,6 +271,9 @@ impl Register {
     fn sit(&mut self, asker: Asker, seat: Seat) {
         self.seats.insert(asker, seat);
         self.dirty.insert(asker);
+        if let Some(hardware) = seat.owner.evidence.hardware {
+            self.by_hardware.entry(hardware).or_default().insert(asker);
+        }
         if let Asker::Claimed(by, claim) = asker {
             self.claims.entry(claim).or_default().push(by);
         }
@@ -277,6 +283,14 @@ impl Register {
     pub(super) fn vacate(&mut self, asker: Asker, now: i64) -> Option<Seat> {
         self.end(asker, now);
         let seat = self.seats.remove(&asker)?;
+        if let Some(hardware) = seat.owner.evidence.hardware
+            && let Some(askers) = self.by_hardware.get_mut(&hardware)
+        {
+            askers.remove(&asker);
+            if askers.is_empty() {
+                self.by_hardware.remove(&hardware);
+            }
+        }
         if let Asker::Claimed(by, claim) = asker
             && let Some(forwarders) = self.claims.get_mut(&claim)
         {
@@ -401,25 +415,23 @@ impl Register {
         for (address, hands) in touched.flips {
             self.watch.flipped(address, hands, now.monotonic);
         }
-        let mut askers: BTreeSet<IpAddr> = touched.addresses;
-        let mut claims: BTreeSet<_> = BTreeSet::new();
-        for hardware in touched.hardware {
-            // Their policy may be that of one another's address.
-            askers.extend(self.facts.places_of(hardware));
-            claims.insert(hardware);
+        // What asks from the same hardware may be bound by one another's address.
+        let telling =
+            |address: &IpAddr| address.is_ipv4() || self.named.of_address(*address).is_some();
+        if touched.addresses.iter().any(telling) {
+            let same =
+                touched.hardware.iter().filter_map(|hardware| self.by_hardware.get(hardware));
+            let same: Vec<Asker> = same.flatten().copied().collect();
+            for asker in same {
+                self.review(asker, now.wall);
+            }
         }
-        for hardware in claims {
-            self.review_claims(Claim::Hardware(hardware), now.wall);
-        }
-        for address in askers {
+        for address in touched.addresses {
             self.review(Asker::Address(address), now.wall);
-            self.review_claims(Claim::Address(address), now.wall);
-        }
-    }
-
-    fn review_claims(&mut self, claim: Claim, now: i64) {
-        for forwarder in self.claims.get(&claim).cloned().unwrap_or_default() {
-            self.review(Asker::Claimed(forwarder, claim), now);
+            let claim = Claim::Address(address);
+            for forwarder in self.claims.get(&claim).cloned().unwrap_or_default() {
+                self.review(Asker::Claimed(forwarder, claim), now.wall);
+            }
         }
     }
 
@@ -465,8 +477,10 @@ impl Register {
         if device.first_seen == 0 {
             device.first_seen = at;
         }
+        // A part that asks from ever new addresses is written, though none of them is worth a row.
+        let again = device.stored.is_none() && at > device.first_seen;
         device.last_seen = device.last_seen.max(at);
-        if device.stored.is_some_and(|stored| device.last_seen - stored >= SEEN_LAG) {
+        if again || device.stored.is_some_and(|stored| device.last_seen - stored >= SEEN_LAG) {
             self.unwritten.devices.insert(part);
         }
     }
