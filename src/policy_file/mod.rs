@@ -298,6 +298,8 @@ impl PolicyFile {
 }
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod keeper_tests;
 #[cfg(test)]
 mod keys_tests;
