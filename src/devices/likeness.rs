@@ -221,7 +221,7 @@ mod tests {
         }
         assert_eq!(likenesses(&two, &["Ada's phone", "Ben's phone"]), []);
         let many: Vec<Device> =
-            (0..9).map(|n| device(n, RANDOM[0], (n.into(), n.into()))).collect();
+            (1..10).map(|n| device(n, RANDOM[0], (n.into(), n.into()))).collect();
         assert_eq!(likenesses(&many, &["sensor"; 9]), [], "a name that nine have");
     }
 

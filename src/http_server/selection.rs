@@ -186,7 +186,8 @@ mod tests {
 
     fn device(id: u32, name: &str, named: bool, address: &str) -> Device {
         let addresses = address.parse().into_iter().collect();
-        Device { id: DeviceId(id), name: name.into(), named, addresses, ..Device::default() }
+        let (id, key) = (DeviceId(id), name.into());
+        Device { id, name: name.into(), key, named, addresses, ..Device::default() }
     }
 
     fn household() -> Vec<Device> {

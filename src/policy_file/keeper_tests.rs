@@ -528,7 +528,9 @@ fn a_read_only_file_refuses_an_undo_and_there_is_nothing_before_the_first() {
 fn an_undo_of_a_name_gives_its_pause_back_too() {
     let house = House::with("[[device]]\nname = \"TV\"\naddresses = [\"10.0.0.4\"]\n");
     let running = house.start();
+    house.clock.advance(1_000_000);
     running.must(Change::Pause(tv(), SECONDS + 600));
+    house.clock.advance(1_000_000);
     let id = running.policy.device_id(&device("TV")).expect("named");
     running.must(Change::RenameDevice(id, device("Big TV")));
     running.policy.undo(None, "x").expect("undone");

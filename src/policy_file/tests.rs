@@ -6,19 +6,11 @@ use super::*;
 use crate::model::{DomainName, ListKind, ListName};
 
 /// The tables of `state.db` that this module uses.
-const TABLES: &str = "
-    CREATE TABLE policy_revision (hash TEXT, at INTEGER, actor TEXT, reason TEXT, text BLOB);
-    CREATE TABLE timed_rule (
-        scope_kind TEXT, scope_name TEXT, action TEXT, name TEXT, until INTEGER, note TEXT,
-        created INTEGER, actor TEXT, PRIMARY KEY (scope_kind, scope_name, action, name));
-    CREATE TABLE pause (
-        scope_kind TEXT, scope_name TEXT, until INTEGER, created INTEGER, actor TEXT,
-        PRIMARY KEY (scope_kind, scope_name))";
-
-/// Returns a database and the folder it lives in.
 pub(super) fn state() -> (tempfile::TempDir, Arc<Database>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let database = Database::open(&folder.path().join("state.db"), &[TABLES]).expect("opened");
+    let database =
+        Database::open(&folder.path().join("state.db"), crate::storage::STATE_MIGRATIONS)
+            .expect("opened");
     (folder, Arc::new(database))
 }
 

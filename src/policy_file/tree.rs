@@ -100,9 +100,7 @@ impl<'t> HeldMut<'t> {
         let gone = |value: &Value| value.as_str().is_some_and(|text| !keep(text));
         let places: Vec<usize> =
             array.iter().enumerate().filter(|(_, it)| gone(it)).map(|(at, _)| at).collect();
-        places.iter().rev().for_each(|place| {
-            array.remove(*place);
-        });
+        places.iter().rev().for_each(|place| remove(array, *place));
         if let Some((left, decor)) = array.get_mut(0).zip(first) {
             *left.decor_mut() = decor;
         }
@@ -125,6 +123,24 @@ impl<'t> HeldMut<'t> {
             last.decor_mut().set_suffix(end);
         }
         !table.is_empty()
+    }
+}
+
+/// Removes an element; a remark before it on the line of the one before stays where it is.
+fn remove(array: &mut Array, place: usize) {
+    let gone = array.remove(place);
+    let prefix = gone.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
+    let Some((remark, _)) = prefix.split_once('\n').filter(|(line, _)| line.contains('#')) else {
+        return;
+    };
+    match array.get_mut(place) {
+        Some(next) => {
+            let own = next.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
+            let joined =
+                format!("{remark}{}", own.find('\n').map_or("\n", |at| own.split_at(at).1));
+            next.decor_mut().set_prefix(joined);
+        }
+        None => array.set_trailing(format!("{remark}\n")),
     }
 }
 
