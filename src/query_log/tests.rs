@@ -842,7 +842,9 @@ fn what_is_told_of_a_batch_respects_what_may_be_kept() {
         let mut recorder = log.recorder();
         let encrypted = Ask { lists: vec![5], ..ask("dns.example", detail) };
         let tracker = Ask { detail, ..tracked(1, TV, "t.tiktok.com") };
-        [&encrypted, &encrypted, &tracker, &tracker].map(|asked| record(&mut recorder, asked));
+        for asked in [&encrypted, &encrypted, &tracker, &tracker] {
+            record(&mut recorder, asked);
+        }
         log.flush();
         let told = lock(&kept).clone();
         assert_eq!(told.seen.iter().map(|seen| seen.queries).sum::<u32>(), 4, "{detail:?}");
