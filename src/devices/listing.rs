@@ -159,7 +159,7 @@ impl Proposal {
     /// Takes from another what is missing.
     fn fill(&mut self, other: &Proposal) {
         self.name = self.name.take().or_else(|| other.name.clone());
-        self.kind = self.kind.take().or_else(|| other.kind.clone());
+        self.kind = self.kind.take().or(other.kind);
     }
 }
 

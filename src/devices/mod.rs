@@ -4,7 +4,7 @@
 //! - `facts`, `leases`: what is known of addresses now
 //! - `named`: what the policy names
 //! - `register`: all devices and bindings, in memory
-//! - `configure`: what a new policy changes in it
+//! - `news`, `configure`: what news of addresses and a new policy change in it
 //! - `table`: what queries read of it
 //! - `listing`: devices as people see them
 //! - `hints`, `proposal`: what others tell of them, and what that suggests
@@ -23,6 +23,7 @@ mod likeness;
 mod listing;
 mod makers;
 mod named;
+mod news;
 mod owners;
 mod proposal;
 mod register;

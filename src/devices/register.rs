@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::{
-    Asker, Binding, By, Claim, Entry, Evidence, Facts, Hint, Hints, Lease, MAX_ADMITTED, Named,
-    Neighbour, Owner, Part, Stored, Touched, Under, Unwritten, Watch, owner_of,
+    Asker, Binding, By, Claim, Entry, Evidence, Facts, Hints, MAX_ADMITTED, Named, Owner, Part,
+    Stored, Under, Unwritten, Watch, owner_of,
 };
 use crate::clock::Leaps;
 use crate::model::{BindingId, DeviceId, Grade, HardwareAddress, Moment};
@@ -85,7 +85,7 @@ pub(super) struct Register {
     pub(super) bindings: HashMap<BindingId, BindingRow>,
     pub(super) seats: HashMap<Asker, Seat>,
     /// Who asks from each hardware address, as far as it is known.
-    by_hardware: HashMap<HardwareAddress, HashSet<Asker>>,
+    pub(super) by_hardware: HashMap<HardwareAddress, HashSet<Asker>>,
     /// The forwarders that made each claim.
     pub(super) claims: HashMap<Claim, Vec<IpAddr>>,
     /// Bindings of those for whom there is no room, by part.
@@ -323,7 +323,7 @@ impl Register {
     ///
     /// A binding whose hardware address is no longer seen is not ended, since devices sleep; but
     /// no query is held to be its any more until the kernel or a lease has said so again.
-    fn review(&mut self, asker: Asker, now: i64) {
+    pub(super) fn review(&mut self, asker: Asker, now: i64) {
         let owner = owner_of(asker, &self.facts, &self.named);
         if self.go_on(asker, &owner).is_some() {
             return;
@@ -362,76 +362,6 @@ impl Register {
             && let Some(seat) = self.seats.get_mut(&asker)
         {
             seat.owner.device = device;
-        }
-    }
-
-    /// Takes news of the kernel's neighbour tables, `all` of them or some.
-    pub(super) fn take_neighbours(&mut self, news: &[Neighbour], all: bool, now: Moment) {
-        let mut touched = Touched::default();
-        if all {
-            self.facts.see_all(news, now.monotonic, &mut touched);
-        } else {
-            for one in news {
-                self.facts.see(one, now.monotonic, &mut touched);
-            }
-        }
-        self.take_touched(touched, now);
-    }
-
-    pub(super) fn take_leases(&mut self, source: &str, leases: &[Lease], now: Moment) {
-        let mut touched = Touched::default();
-        self.facts.take_leases(source, leases, now, &mut touched);
-        self.take_touched(touched, now);
-    }
-
-    /// Does what the passing of time asks for.
-    pub(super) fn pass_time(&mut self, now: Moment) {
-        self.end_leases(now);
-        self.retire(now);
-        self.look_around(now);
-    }
-
-    /// Takes hints on who is at an address now: on its hardware, where that is known.
-    pub(super) fn take_hints(&mut self, hints: &[Hint]) {
-        for hint in hints {
-            let address = hint.address.to_canonical();
-            let known = self.facts.hardware_of(address);
-            let part = known.map_or(Part::Address(address), |known| Part::Hardware(known.hardware));
-            let asked = |part| self.parts.contains_key(&part);
-            self.hints.take(part, hint.source, &hint.text, asked);
-        }
-    }
-
-    fn end_leases(&mut self, now: Moment) {
-        let mut touched = Touched::default();
-        self.facts.end_leases(now.monotonic, &mut touched);
-        self.take_touched(touched, now);
-    }
-
-    fn take_touched(&mut self, touched: Touched, now: Moment) {
-        for address in touched.gone {
-            self.vacate(Asker::Address(address), now.wall);
-        }
-        for (address, hands) in touched.flips {
-            self.watch.flipped(address, hands, now.monotonic);
-        }
-        // What asks from the same hardware may be bound by one another's address.
-        let telling =
-            |address: &IpAddr| address.is_ipv4() || self.named.of_address(*address).is_some();
-        if touched.addresses.iter().any(telling) {
-            let same =
-                touched.hardware.iter().filter_map(|hardware| self.by_hardware.get(hardware));
-            let same: Vec<Asker> = same.flatten().copied().collect();
-            for asker in same {
-                self.review(asker, now.wall);
-            }
-        }
-        for address in touched.addresses {
-            self.review(Asker::Address(address), now.wall);
-            let claim = Claim::Address(address);
-            for forwarder in self.claims.get(&claim).cloned().unwrap_or_default() {
-                self.review(Asker::Claimed(forwarder, claim), now.wall);
-            }
         }
     }
 
