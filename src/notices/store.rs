@@ -7,8 +7,11 @@ use super::contacts::Known;
 use super::{Draft, Notice, NoticeKind};
 use crate::model::DeviceId;
 
-/// Reads all notices, and (time that passed, wall clock) as written last.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Vec<Row>, Option<(i64, i64)>)> {
+/// Time that passed, and the wall clock then.
+type Time = (i64, i64);
+
+/// Reads all notices, and the time as written last.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Vec<Row>, Option<Time>)> {
     let mut select = connection.prepare(
         "SELECT id, kind, subject, device, title, words, items, remedy, raised_at, latest_at,
              count, dismissed_at, always, raised, touched
