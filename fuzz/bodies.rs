@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
 
+use deadpixel::devices::{HintSource, HintText, propose};
 use deadpixel::diagnostic::Reader;
+use deadpixel::dns_server::{Opening, read_opening};
+use deadpixel::model::DeviceName;
 use deadpixel::rules::parse::{Format, Summary, parse};
 use deadpixel::wire::{
     ExtendedError, HEADER_OCTETS, Header, Message, OUR_PAYLOAD, Query, Question, Reply,
@@ -29,6 +32,7 @@ pub fn query(packet: &[u8]) {
         }
         Ok(query) => {
             assert_eq!(response, Some(false), "a response is never answered");
+            check_claims(&query);
             let code = query.refusal().unwrap_or(ResponseCode::REFUSED);
             let limit = query.udp_limit(OUR_PAYLOAD);
             Reply::start(&mut out, &query, code).finish(limit, None);
@@ -36,6 +40,31 @@ pub fn query(packet: &[u8]) {
             answer(&query, limit, &mut out);
         }
     }
+}
+
+/// What is claimed is of one device, and only where there are options.
+fn check_claims(query: &Query<'_>) {
+    let Some(claims) = query.claims() else { return };
+    assert!(query.edns().is_some() && (claims.hardware.is_some() || claims.address.is_some()));
+    assert!(claims.hardware.is_none_or(|hardware| hardware.is_one_device()));
+    assert!(claims.address.is_none_or(|address| address.to_canonical() == address));
+}
+
+/// The first octets of a connection: a header tells its length, and nothing behind it matters.
+pub fn proxy_header(octets: &[u8]) {
+    let opening = read_opening(octets);
+    let Opening::Header(header, length) = opening else {
+        // What is no header with these octets is none with more.
+        if matches!(opening, Opening::None | Opening::Malformed) {
+            assert_eq!(read_opening(&[octets, b"\r\n"].concat()), opening);
+        }
+        return;
+    };
+    assert!(length <= 16 + 2_048 && length <= octets.len());
+    assert!(header.client.is_none_or(|address| address.to_canonical() == address));
+    let (whole, part) = (&octets[..length], &octets[..length - 1]);
+    assert_eq!(read_opening(whole), opening);
+    assert_eq!(read_opening(part), Opening::Unfinished);
 }
 
 fn check_error(packet: &[u8], reply: &[u8], code: ResponseCode) {
@@ -130,23 +159,10 @@ fn age(ttl: u32, by: u32) -> u32 {
     if ttl > i32::MAX as u32 { 0 } else { ttl.saturating_sub(by) }
 }
 
-/// Formats by the octet in front that asks for them.
-const FORMATS: [Format; 9] = [
-    Format::Auto,
-    Format::Hosts,
-    Format::Domains,
-    Format::Wildcard,
-    Format::Adguard,
-    Format::Dnsmasq,
-    Format::Unbound,
-    Format::Rpz,
-    Format::Pihole,
-];
-
 /// A list of rules: in the format that its first octet asks for, else in those that need no mark.
 pub fn list(octets: &[u8]) {
     if let Some((&mark, text)) = octets.split_first()
-        && let Some(&format) = FORMATS.get(usize::from(mark))
+        && let Some(&(_, format)) = Format::WORDS.get(usize::from(mark))
     {
         return list_in(text, format);
     }
@@ -188,12 +204,43 @@ pub fn config_text(octets: &[u8]) {
         let dns: deadpixel::dns_server::Settings = reader.section(&root, "dns");
         let _: deadpixel::upstream::Settings = reader.section(&root, "upstream");
         let _: Vec<(_, Named)> = reader.array(&root, "device");
-        reader.refuse_unknown(&root, &["dns", "upstream", "device"]);
+        reader.refuse_unknown(&root, &["dns", "upstream", "devices", "device"]);
         let _ = dns.check();
+        let devices: deadpixel::devices::Settings = reader.section(&root, "devices");
+        let _ = devices.check();
     }
     let Err(problems) = reader.finish() else {
         return;
     };
     assert!(problems.0.iter().all(|problem| problem.line >= 1 && problem.column >= 1));
     assert!(!problems.to_string().is_empty());
+}
+
+/// A lease file: whatever is in it, each address has one lease, and names are bounded.
+pub fn leases(octets: &[u8]) {
+    let Some(reading) = deadpixel::discovery::leases::parse(octets) else {
+        return;
+    };
+    assert!(reading.format.is_some() || reading.leases.is_empty());
+    assert!(reading.leases.is_sorted_by(|a, b| a.address < b.address));
+    for lease in reading.leases {
+        assert!(lease.hardware.is_none_or(|hardware| hardware.is_one_device()));
+        assert!(lease.host_name.is_none_or(|name| !name.is_empty() && name.len() <= 255));
+    }
+}
+
+/// An announcement heard on the network, and what it would propose.
+pub fn announcement(packet: &[u8]) {
+    let sender = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20));
+    let Some(heard) = deadpixel::discovery::mdns::hear(packet, sender) else {
+        return;
+    };
+    assert!(heard.words.len() <= 16);
+    assert!(heard.words.iter().all(|word| word.chars().count() <= 128));
+    let name = heard.name.map(|(_, name)| name);
+    let text = HintText { name, words: heard.words, kind: None };
+    let proposal = propose(&[(HintSource::Mdns, text)], None);
+    if let Some((name, _)) = proposal.name {
+        assert!(DeviceName::parse(&name).is_ok(), "{name:?}");
+    }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use deadpixel::clock::Clock;
 use deadpixel::config::Config;
 use deadpixel::devices::Devices;
+use deadpixel::discovery::Discovery;
 use deadpixel::lists::Lists;
 use deadpixel::policy_file::{self, PolicyFile, Zone};
 use deadpixel::query_log::{QueryLog, Recorder};
-use deadpixel::resolver::{Arrival, Begun, Handles, Resolver, Transport};
+use deadpixel::resolver::{Arrival, Begun, Behalf, Handles, Resolver, Transport};
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
 use deadpixel::upstream::Upstreams;
 use deadpixel::wire::Query;
@@ -58,6 +59,7 @@ fn allocations() -> usize {
 }
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const FORWARDER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// The parts behind a door, put together as the daemon does it.
 struct House {
@@ -78,7 +80,10 @@ impl House {
         let inside = runtime.enter();
         let data = folder.path();
         let file = data.join("config.toml");
-        let text = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+        let text = format!(
+            "[upstream]\nservers = [{{ url = \"{}\" }}]\n[devices]\nforwarders = [\"{FORWARDER}\"]\n",
+            upstream()
+        );
         std::fs::write(&file, text).expect("written");
         let config = Config::load(Some(&file)).unwrap_or_else(|problems| panic!("{problems}"));
         let clock = Clock::system();
@@ -86,7 +91,7 @@ impl House {
         let state = Arc::new(state);
         let seed = hash_seed(&state).expect("a seed");
         let devices =
-            Devices::open(&Default::default(), state.clone(), clock.clone()).expect("devices");
+            Devices::open(&config.devices, state.clone(), clock.clone()).expect("devices");
         let log = QueryLog::open(data, &config.log, clock.clone(), Box::new(|_| {}));
         let log = log.expect("log.db");
         let announce = log.clone();
@@ -105,7 +110,13 @@ impl House {
         let resolver = Resolver::new(
             &config.resolver,
             bytes,
-            Handles { devices, live, upstreams, clock: clock.clone() },
+            Handles {
+                devices,
+                discovery: Discovery::blind(),
+                live,
+                upstreams,
+                clock: clock.clone(),
+            },
         );
         let recorder = log.recorder();
         let out = Vec::with_capacity(1_232);
@@ -114,10 +125,11 @@ impl House {
     }
 
     /// Answers by both halves and records; returns whether the first half was enough.
-    fn answer(&mut self, packet: &[u8]) -> bool {
+    fn answer(&mut self, client: IpAddr, packet: &[u8]) -> bool {
         let query = Query::parse(packet).unwrap_or_else(|_| panic!("a query"));
-        let now = self.clock.now();
-        let arrival = Arrival { client: CLIENT, local: CLIENT, transport: Transport::Udp, now };
+        let (now, transport, behalf) = (self.clock.now(), Transport::Udp, Behalf::Unsaid);
+        let mut arrival = Arrival { client, local: CLIENT, transport, now, behalf };
+        self.resolver.attribute(&query, &mut arrival);
         match self.resolver.begin(&query, &arrival, &mut self.out) {
             Begun::Replied(judged) => {
                 self.recorder.record(&judged.expect("an event").event());
@@ -134,16 +146,16 @@ impl House {
 
     /// Answers until the first half is enough, then a thousand times more; returns how often that
     /// allocated, and the last reply.
-    fn allocations_of(&mut self, packet: &[u8]) -> (usize, &[u8]) {
+    fn allocations_of(&mut self, client: IpAddr, packet: &[u8]) -> (usize, &[u8]) {
         let warm = (0..50).any(|_| {
             // New bindings are published some time after they are made.
             std::thread::sleep(Duration::from_millis(25));
-            self.answer(packet)
+            self.answer(client, packet)
         });
         assert!(warm, "it is never answered at once");
         let before = allocations();
         for _ in 0..1_000 {
-            assert!(self.answer(packet), "it is answered at once");
+            assert!(self.answer(client, packet), "it is answered at once");
         }
         (allocations() - before, &self.out)
     }
@@ -184,19 +196,33 @@ fn query(name: &str, query_type: u8) -> Vec<u8> {
     packet
 }
 
+/// A query that claims to be asked for a hardware address and for 127.0.0.40.
+fn claiming(name: &str) -> Vec<u8> {
+    let mut packet = query(name, 1);
+    let options = b"\xfd\xe9\0\x06\x3c\x5a\xb4\x01\x02\x03\0\x08\0\x08\0\x01\x20\0\x7f\0\0\x28";
+    packet.truncate(packet.len() - 2);
+    packet.extend((options.len() as u16).to_be_bytes());
+    packet.extend(options);
+    packet
+}
+
 #[test]
 fn what_is_answered_at_once_allocates_nothing() {
     let mut house = House::new();
     assert!(allocations() > 1_000, "building all this is counted");
-    let (count, reply) = house.allocations_of(&query("analytics.tiktok.com", 1));
+    let (count, reply) = house.allocations_of(CLIENT, &query("analytics.tiktok.com", 1));
     assert_eq!((count, reply[7]), (0, 1), "blocked");
-    let (count, reply) = house.allocations_of(&query("analytics.tiktok.com", 65));
+    let (count, reply) = house.allocations_of(CLIENT, &query("analytics.tiktok.com", 65));
     assert_eq!((count, reply[7]), (0, 0), "blocked, HTTPS");
-    let (count, reply) = house.allocations_of(&query("www.example.org", 1));
+    let (count, reply) = house.allocations_of(CLIENT, &query("www.example.org", 1));
     assert_eq!((count, reply[7]), (0, 2), "cached, alias and address");
-    let (count, reply) = house.allocations_of(&query("www.example.org", 255));
+    let (count, reply) = house.allocations_of(CLIENT, &query("www.example.org", 255));
     assert_eq!((count, reply[7]), (0, 1), "ANY");
+    for client in [FORWARDER, CLIENT] {
+        let (count, reply) = house.allocations_of(client, &claiming("analytics.tiktok.com"));
+        assert_eq!((count, reply[7]), (0, 1), "claims of {client}");
+    }
     house.log.flush();
     let figures = house.log.figures();
-    assert!(figures.events >= 4_000, "all of it was recorded: {figures:?}");
+    assert!(figures.events >= 6_000, "all of it was recorded: {figures:?}");
 }

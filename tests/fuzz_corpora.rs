@@ -26,6 +26,11 @@ fn packets_of_clients() {
 }
 
 #[test]
+fn openings_of_connections() {
+    replay("proxy_header", bodies::proxy_header);
+}
+
+#[test]
 fn replies_of_upstreams() {
     replay("upstream_reply", bodies::upstream_reply);
 }
@@ -38,4 +43,14 @@ fn lists_of_rules() {
 #[test]
 fn configuration_files() {
     replay("config_text", bodies::config_text);
+}
+
+#[test]
+fn lease_files() {
+    replay("leases", bodies::leases);
+}
+
+#[test]
+fn announcements() {
+    replay("announcement", bodies::announcement);
 }

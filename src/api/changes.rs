@@ -184,6 +184,14 @@ pub struct UndoRequest {
     pub revision: Option<String>,
 }
 
+/// Says that a person knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dismissal {
+    /// Whether it is never to come back for that subject.
+    pub always: bool,
+}
+
 /// A text to be checked as policy.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,21 +7,23 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, LevelChange, ListAddition,
-    ListChange, ListRollback, PauseChange, PolicyText, ResumeChange, RuleChange, RuleRemoval,
-    RuleText, ScopeChoice, UndoRequest, UpdateRequest,
+    CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, Dismissal, LevelChange,
+    ListAddition, ListChange, ListRollback, PauseChange, PolicyText, ResumeChange, RuleChange,
+    RuleRemoval, RuleText, ScopeChoice, UndoRequest, UpdateRequest,
 };
 pub use error::{ProblemDocument, ProblemKind};
-pub use questions::{DiffParams, ForgetParams, HistoryParams, LogParams, WhoParams, WhyParams};
+pub use questions::{
+    DiffParams, ForgetParams, HistoryParams, LogParams, NoticeParams, WhoParams, WhyParams,
+};
 pub use views::{
     BindingView, Bound, ChangeView, Changed, Checked, CompanyBrief, CompanyRow, CompanyView,
     Counts, DecidedBy, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView, DevicesMerged,
-    Expected, FailedAssert, Fate, Gap, HardwareView, Health, HeardName, LevelList, LevelView,
-    LikenessView, LineView, ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth,
-    LogEntry, LogPage, LogState, Overlap, OwnMatch, PauseView, PlannedChange, PolicyDiff,
-    PolicyPlan, PolicyUndone, QueryTally, ReceivedView, Reloaded, RevisionView, RuleSyntax,
-    RuleView, Rules, ScheduleView, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome,
-    UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
+    Dismissed, Expected, FailedAssert, Fate, Gap, HardwareView, Health, HeardName, IgnoredClaim,
+    LevelList, LevelView, LikenessView, LineView, ListBrief, ListMatch, ListState, ListUpdateView,
+    ListView, ListWorth, LogEntry, LogPage, LogState, NoticeView, Overlap, OwnMatch, PauseView,
+    PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, QueryTally, ReceivedView, Reloaded,
+    RevisionView, RuleSyntax, RuleView, Rules, ScheduleView, Status, SwitchView, Tally, Tested,
+    UpdateEvent, UpdateOutcome, UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

@@ -46,6 +46,10 @@ pub const RULES_REMOVE: &str = "/api/v1/rules/remove";
 pub const PAUSE: &str = "/api/v1/pause";
 /// `POST`: the end of a pause.
 pub const RESUME: &str = "/api/v1/resume";
+/// `GET`: what a person should know.
+pub const NOTICES: &str = "/api/v1/notices";
+/// `POST`: a notice, or `all` that are open, dismissed.
+pub const NOTICE_DISMISS: &str = "/api/v1/notices/{id}/dismiss";
 /// `POST`: reads the files again.
 pub const RELOAD: &str = "/api/v1/reload";
 /// `POST`: holds the policy in force to asserts.
@@ -89,6 +93,11 @@ pub fn list_accept(list: &str) -> String {
 /// Returns the path by which an earlier version of a list is put back.
 pub fn list_rollback(list: &str) -> String {
     LIST_ROLLBACK.replace("{list}", &encode(list))
+}
+
+/// Returns the path by which a notice, or `all`, is dismissed.
+pub fn notice_dismiss(id: &str) -> String {
+    NOTICE_DISMISS.replace("{id}", &encode(id))
 }
 
 /// Returns the path of one list's switch.

@@ -12,6 +12,14 @@ pub struct WhoParams {
     pub device: Option<String>,
 }
 
+/// Parameters of [`super::paths::NOTICES`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoticeParams {
+    /// Those that were dismissed too.
+    pub all: Option<bool>,
+}
+
 /// Parameters of [`super::paths::QUERIES`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -101,6 +101,14 @@ pub enum Command {
         #[command(flatten)]
         scope: ScopeArgs,
     },
+    /// What was noticed of devices and the network, with what to do
+    Notices {
+        /// Those that were dismissed too
+        #[arg(long)]
+        all: bool,
+        #[command(subcommand)]
+        command: Option<NoticesCommand>,
+    },
     /// Reads config.toml, policy.toml and the lists again
     Reload,
     /// The configuration of the process
@@ -386,7 +394,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub name: Option<String>,
     /// What it is about: tracking, encrypted-dns, other [default: tracking]
-    #[arg(long, value_parser = list_kind)]
+    #[arg(long)]
     pub kind: Option<ListKind>,
     /// Everything that it names is allowed
     #[arg(long)]
@@ -396,15 +404,6 @@ pub struct ListArgs {
     pub cover_subdomains: bool,
     #[command(flatten)]
     pub scope: ScopeArgs,
-}
-
-fn list_kind(text: &str) -> Result<ListKind, String> {
-    match text {
-        "tracking" => Ok(ListKind::Tracking),
-        "encrypted-dns" => Ok(ListKind::EncryptedDns),
-        "other" => Ok(ListKind::Other),
-        _ => Err("write tracking, encrypted-dns or other".into()),
-    }
 }
 
 /// What to do with own rules.
@@ -426,6 +425,20 @@ pub enum RulesCommand {
         name: String,
         #[command(flatten)]
         scope: ScopeArgs,
+    },
+}
+
+/// What to do with notices.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NoticesCommand {
+    /// Puts one away; it comes back not before another day
+    Dismiss {
+        /// Its number, or `all`
+        #[arg(value_name = "ID|all")]
+        which: String,
+        /// For good: never again of that subject
+        #[arg(long)]
+        always: bool,
     },
 }
 

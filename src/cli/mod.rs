@@ -16,7 +16,7 @@ use clap::Parser;
 
 use args::{
     Args, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs, ListsCommand, LogArgs,
-    PolicyCommand, RuleArgs, RulesCommand, ScopeArgs, WhyArgs,
+    NoticesCommand, PolicyCommand, RuleArgs, RulesCommand, ScopeArgs, WhyArgs,
 };
 use client::Client;
 use failure::Failure;

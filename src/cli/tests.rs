@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::commands::{
-    companies, device, device_changes, devices, levels, lists, log, policy_past, policy_plan,
-    rules, status, who, why,
+    companies, device, device_changes, devices, levels, lists, log, notices, policy_past,
+    policy_plan, rules, status, who, why,
 };
 use super::*;
 
@@ -72,6 +72,9 @@ fn printed(command: &Command, json: &str) -> String {
         }
         Command::Levels => show(json, |view: &Vec<_>, screen| levels::render(view, screen)),
         Command::Rules { .. } => show(json, rules::render),
+        Command::Notices { .. } => {
+            show(json, |view: &Vec<_>, screen| notices::render(view, screen))
+        }
         other => panic!("no example is laid out for {other:?}"),
     }
 }
@@ -134,4 +137,5 @@ fn every_read_has_an_example() {
     has("lists info", |command| matches!(command, Command::Lists { command: Some(_) }));
     has("levels", |command| matches!(command, Command::Levels));
     has("rules", |command| matches!(command, Command::Rules { .. }));
+    has("notices", |command| matches!(command, Command::Notices { .. }));
 }

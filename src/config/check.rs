@@ -15,6 +15,9 @@ pub(super) fn check<'t>(config: &Config, root: &DeTable<'t>, reader: &mut Reader
     if let Err(message) = config.dns.check() {
         reader.problem(dns, &message, None);
     }
+    if let Err(message) = config.devices.check() {
+        reader.problem(key_span(root, "devices"), &message, None);
+    }
     let span = key_span(root, "upstream");
     if config.upstream.servers.is_empty() {
         let help = "leave `servers` out to use the default ones";

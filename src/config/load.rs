@@ -97,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn forwarders_are_addresses_and_never_everybody() {
+        let read = |text: &str| read(Some(Path::new("c.toml")), text);
+        let right = read("[devices]\nforwarders = [\"127.0.0.1\", \"10.0.0.0/24\"]\n");
+        assert_eq!(right.expect("right").devices.forwarders.len(), 2);
+        for wrong in ["0.0.0.0/0", "::/0", "router", "10.0.0.0/33"] {
+            let text = format!("[dns]\n[devices]\nforwarders = [\"{wrong}\"]\n");
+            let problems = read(&text).expect_err(wrong);
+            let lines: Vec<usize> = problems.0.iter().map(|problem| problem.line).collect();
+            assert!(matches!(lines[..], [2 | 3]), "{problems}");
+            assert!(problems.to_string().contains("c.toml:"), "{problems}");
+        }
+    }
+
+    #[test]
     fn data_lies_beside_the_file() {
         let config = read(Some(Path::new("/etc/deadpixel/config.toml")), "").expect("right");
         assert_eq!(config.socket(), Path::new("/etc/deadpixel/data/deadpixel.sock"));

@@ -11,17 +11,19 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::reload::Reloader;
-use super::{GRACE, ListUpdates, StartError, UpdateParts, folder};
+use super::{GRACE, Inbox, ListUpdates, StartError, UpdateParts, WatchedParts, Watchers, folder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
+use crate::discovery::{self, Discovery};
 use crate::dns_server::{self, Bound, Serving};
 use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
+use crate::notices::Notices;
 use crate::policy::LivePolicy;
 use crate::policy_file::{self, PolicyFile, Watching, Zone};
-use crate::query_log::QueryLog;
+use crate::query_log::{QueryLog, Told};
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
 use crate::upstream::Upstreams;
@@ -35,6 +37,7 @@ pub struct Daemon {
     socket: PathBuf,
     log: QueryLog,
     devices: Devices,
+    watchers: Watchers,
     reloader: Reloader,
     watching: Option<Watching>,
 }
@@ -48,6 +51,8 @@ struct Parts {
     clock: Clock,
     state: Arc<Database>,
     devices: Devices,
+    discovery: Discovery,
+    inbox: Inbox,
     log: QueryLog,
     policy: PolicyFile,
     live: LivePolicy,
@@ -77,10 +82,13 @@ impl Daemon {
             .map_err(failed)?;
         let doors: Doors = Arc::new(Mutex::new(Some(serving)));
         let reloader = Reloader::new(config.clone(), parts.policy.clone());
-        let http = http_parts(&parts, &doors, &reloader, notices, &addresses);
+        let watchers = watchers(&parts, &addresses)?;
+        let http = http_parts(&parts, &doors, &reloader, notices, (&addresses, &watchers));
         let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
+        watchers.keep_looking(&runtime);
         follow_schedules(&runtime, &parts.policy);
+
         Ok(Daemon {
             watching: watch(&parts.policy),
             runtime,
@@ -90,6 +98,7 @@ impl Daemon {
             socket,
             log: parts.log,
             devices: parts.devices,
+            watchers,
             reloader,
         })
     }
@@ -120,6 +129,9 @@ impl Daemon {
             tracing::warn!("{}: {error}", self.socket.display());
         }
         self.log.stop();
+        if let Err(error) = self.watchers.look_and_write() {
+            tracing::error!("notices: {error}");
+        }
         if let Err(error) = self.devices.flush() {
             tracing::error!("devices: {error}");
         }
@@ -141,7 +153,13 @@ impl Parts {
         let seed = hash_seed(&state)?;
         let devices = Devices::open(&config.devices, state.clone(), clock.clone())?;
         let seen = devices.clone();
-        let told = Box::new(move |batch: &[_]| seen.seen(batch));
+        let inbox = Inbox::default();
+        let for_watchers = inbox.clone();
+        let told = Box::new(move |told: &Told| {
+            let batch = told.seen.iter().map(|seen| (seen.binding, seen.latest, seen.queries));
+            seen.seen(&batch.collect::<Vec<_>>());
+            for_watchers.take(told);
+        });
         let log = QueryLog::open(data, &config.log, clock.clone(), told)?;
         let announce = log.clone();
         let lists = Lists::open(&config.lists, data, state.clone(), seed)?;
@@ -158,8 +176,13 @@ impl Parts {
         .map_err(policy_error)?;
         let upstreams =
             Upstreams::new(&config.upstream, clock.clone()).map_err(StartError::Unusable)?;
+        let discovery = Discovery::start(
+            &config.discovery,
+            discovery::Parts { devices: devices.clone(), clock: clock.clone() },
+        );
         let handles = Handles {
             devices: devices.clone(),
+            discovery: discovery.clone(),
             live: live.clone(),
             upstreams: upstreams.clone(),
             clock: clock.clone(),
@@ -170,7 +193,20 @@ impl Parts {
         let (for_updates, clocks) = (policy.clone(), clock.clone());
         let updates = UpdateParts { policy: for_updates, store, fetcher, clock: clocks };
         let updates = ListUpdates::spawn(updates);
-        Ok(Parts { config, clock, state, devices, log, policy, live, upstreams, resolver, updates })
+        Ok(Parts {
+            config,
+            clock,
+            state,
+            devices,
+            discovery,
+            inbox,
+            log,
+            policy,
+            live,
+            upstreams,
+            resolver,
+            updates,
+        })
     }
 }
 
@@ -253,7 +289,7 @@ fn http_parts(
     doors: &Doors,
     reloader: &Reloader,
     at_start: Vec<String>,
-    addresses: &[SocketAddr],
+    (addresses, watchers): (&[SocketAddr], &Watchers),
 ) -> http_server::Parts {
     let file = parts.config.file.as_ref();
     let for_counts = doors.clone();
@@ -262,6 +298,7 @@ fn http_parts(
     http_server::Parts {
         log: parts.log.clone(),
         devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
         policy: parts.policy.clone(),
         live: parts.live.clone(),
         upstreams: parts.upstreams.clone(),
@@ -281,7 +318,28 @@ fn http_parts(
             notices.extend(for_notices.notice());
             notices
         }),
+        news: news(watchers),
     }
+}
+
+/// Makes those ready who watch for what a person should know.
+fn watchers(parts: &Parts, addresses: &[SocketAddr]) -> Result<Watchers, StartError> {
+    let notices = Notices::open(parts.state.clone(), parts.clock.clone())?;
+    Ok(Watchers::new(WatchedParts {
+        inbox: parts.inbox.clone(),
+        notices,
+        devices: parts.devices.clone(),
+        discovery: parts.discovery.clone(),
+        log: parts.log.clone(),
+        policy: parts.policy.clone(),
+        listening: addresses.to_vec(),
+        clock: parts.clock.clone(),
+    })?)
+}
+
+fn news(watchers: &Watchers) -> http_server::News {
+    let to_look = watchers.clone();
+    http_server::News { notices: watchers.notices(), look: Arc::new(move || to_look.look_now()) }
 }
 
 fn list_updates(updates: &ListUpdates) -> http_server::ListUpdates {

@@ -9,6 +9,7 @@ mod open_files;
 mod reload;
 mod signals;
 mod update_board;
+mod watchers;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use assemble::Daemon;
 use list_download::download;
 use list_updates::{ListUpdates, UpdateParts};
 use update_board::{Board, Slot};
+use watchers::{Inbox, WatchedParts, Watchers};
 
 /// How long queries in flight may take when the daemon stops.
 const GRACE: Duration = Duration::from_secs(3);

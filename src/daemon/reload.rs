@@ -61,6 +61,7 @@ fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[dns]", old.dns == new.dns),
         ("[resolver]", old.resolver == new.resolver),
         ("[upstream]", old.upstream == new.upstream),
+        ("[devices]", old.devices == new.devices),
         ("[policy]", old.policy == new.policy),
         ("[lists]", old.lists == new.lists),
         ("[log]", old.log == new.log),

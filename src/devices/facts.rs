@@ -35,6 +35,10 @@ struct Sighting {
     interface: u32,
     /// When the kernel lost it, by the monotonic clock.
     lost: Option<u64>,
+    /// Whether the kernel holds it for reachable.
+    reachable: bool,
+    /// When it was last told to be, or to be no more, by the monotonic clock.
+    heard: Option<u64>,
 }
 
 /// Whose an address is, and by what.
@@ -64,6 +68,7 @@ impl Facts {
         match news.hardware {
             Some(hardware) if hardware.is_one_device() => {
                 self.find(address, hardware, news.interface, touched);
+                self.hear(address, news.reachable, now);
             }
             Some(_) => {}
             None => self.lose(address, Some(news.interface), now, touched),
@@ -98,7 +103,11 @@ impl Facts {
         if before.is_none() && self.neighbours.len() >= MAX_NEIGHBOURS {
             return;
         }
-        self.neighbours.insert(address, Sighting { hardware, interface, lost: None });
+        let same = before.filter(|before| before.hardware == hardware);
+        let heard = same.and_then(|before| before.heard);
+        let reachable = same.is_some_and(|before| before.reachable);
+        let sighting = Sighting { hardware, interface, lost: None, reachable, heard };
+        self.neighbours.insert(address, sighting);
         if before.is_some_and(|before| before.hardware == hardware && before.lost.is_none()) {
             return;
         }
@@ -110,6 +119,20 @@ impl Facts {
             touched.flips.push((address, [before.hardware, hardware]));
         }
         self.enter(hardware, address, touched);
+    }
+
+    /// Notes whether the kernel holds an address for reachable.
+    fn hear(&mut self, address: IpAddr, reachable: bool, now: u64) {
+        let Some(seen) = self.neighbours.get_mut(&address) else { return };
+        if std::mem::replace(&mut seen.reachable, reachable) || reachable {
+            seen.heard = Some(now);
+        }
+    }
+
+    /// Returns whether the kernel held an address for reachable after `since`.
+    pub(super) fn was_reachable(&self, address: IpAddr, since: u64) -> bool {
+        let seen = self.neighbours.get(&address).filter(|seen| seen.lost.is_none());
+        seen.is_some_and(|seen| seen.reachable || seen.heard.is_some_and(|heard| heard >= since))
     }
 
     fn enter(&mut self, hardware: HardwareAddress, address: IpAddr, touched: &mut Touched) {
@@ -139,7 +162,7 @@ impl Facts {
     fn lose(&mut self, address: IpAddr, on: Option<u32>, now: u64, touched: &mut Touched) {
         let Some(seen) = self.neighbours.get_mut(&address) else { return };
         if seen.lost.is_none() && on.is_none_or(|on| on == seen.interface) {
-            seen.lost = Some(now);
+            (seen.lost, seen.reachable) = (Some(now), false);
             touched.addresses.insert(address);
             touched.hardware.insert(seen.hardware);
         }
@@ -150,7 +173,9 @@ impl Facts {
         if self.neighbours.contains_key(&address) || self.neighbours.len() >= MAX_NEIGHBOURS {
             return;
         }
-        self.neighbours.insert(address, Sighting { hardware, interface: 0, lost: Some(now) });
+        let (lost, reachable, heard) = (Some(now), false, None);
+        self.neighbours
+            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard });
         self.enter(hardware, address, &mut Touched::default());
     }
 

@@ -7,8 +7,9 @@
 //! - `configure`: what a new policy changes in it
 //! - `table`: what queries read of it
 //! - `listing`: devices as people see them
-//! - `likeness`: devices that may be one
 //! - `hints`, `proposal`: what others tell of them, and what that suggests
+//! - `makers`: who made a network card
+//! - `likeness`: devices that may be one
 //! - `watch`: what a person may want to know
 //! - `keeping`, `store`: what is written to `state.db`, and let go
 //! - `seen`: what others tell, as they tell it
@@ -20,6 +21,7 @@ mod keeping;
 mod leases;
 mod likeness;
 mod listing;
+mod makers;
 mod named;
 mod owners;
 mod proposal;
@@ -39,6 +41,7 @@ use crate::model::{BindingId, DeviceId, DeviceName, Grade, HardwareAddress, Mome
 use crate::storage::{Database, StorageError};
 
 pub use likeness::Likeness;
+pub use makers::maker;
 pub use proposal::{Proposal, propose};
 pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
 pub use settings::Settings;
@@ -237,6 +240,14 @@ impl Devices {
         self.change(|register| register.take_neighbours(all, true, now));
     }
 
+    /// Returns whether the kernel held one of a device's addresses for reachable within the last
+    /// `micros`.
+    pub fn is_reachable(&self, device: &Device, micros: u64, now: Moment) -> bool {
+        let since = now.monotonic.saturating_sub(micros);
+        let register = self.register();
+        device.addresses.iter().any(|address| register.facts.was_reachable(*address, since))
+    }
+
     /// Takes all leases of one source, in place of those it had before.
     pub fn take_leases(&self, source: &str, leases: &[Lease], now: Moment) {
         self.change(|register| register.take_leases(source, leases, now));
@@ -390,7 +401,8 @@ impl Devices {
 fn asker_of(forwarder: IpAddr, claim: Claim) -> Asker {
     let claim = match claim {
         Claim::Address(address) => Claim::Address(address.to_canonical()),
-        hardware => hardware,
+        Claim::Both(hardware, address) => Claim::Both(hardware, address.to_canonical()),
+        Claim::Hardware(hardware) => Claim::Hardware(hardware),
     };
     Asker::Claimed(forwarder.to_canonical(), claim)
 }

@@ -83,6 +83,9 @@ pub(super) fn owner_of(asker: Asker, facts: &Facts, named: &Named) -> Owner {
         Asker::Claimed(by, Claim::Hardware(hardware)) => {
             (None, Some(Known { hardware, by: By::Forwarder(by) }))
         }
+        Asker::Claimed(by, Claim::Both(hardware, address)) => {
+            (Some(address), Some(Known { hardware, by: By::Forwarder(by) }))
+        }
     };
     let hardware = known.map(|known| known.hardware);
     let owner = |under, device, by| {
@@ -131,7 +134,8 @@ impl Asker {
     /// Returns the address that asks, or that is said to ask.
     pub(super) fn address(self) -> Option<IpAddr> {
         match self {
-            Asker::Address(address) | Asker::Claimed(_, Claim::Address(address)) => Some(address),
+            Asker::Address(address)
+            | Asker::Claimed(_, Claim::Address(address) | Claim::Both(_, address)) => Some(address),
             Asker::Claimed(_, Claim::Hardware(_)) => None,
         }
     }

@@ -37,6 +37,8 @@ pub enum Claim {
     Hardware(HardwareAddress),
     /// The asking device has this address (EDNS client subnet /32 or /128, PROXY protocol).
     Address(IpAddr),
+    /// The asking device has this hardware address and this address.
+    Both(HardwareAddress, IpAddr),
 }
 
 /// Who gave a hint, the most trusted first.

@@ -117,8 +117,13 @@ fn read_by(source: &str, address: &str, detail: &str) -> Option<By> {
 fn read_asker(text: &str, by: By) -> Option<Asker> {
     let address = || text.parse::<IpAddr>().ok();
     let By::Forwarder(forwarder) = by else { return address().map(Asker::Address) };
-    let hardware = || text.parse().ok().map(Claim::Hardware);
-    let claim = address().map(Claim::Address).or_else(hardware)?;
+    let claim = match text.split_once(' ') {
+        Some((hardware, address)) => Claim::Both(hardware.parse().ok()?, address.parse().ok()?),
+        None => {
+            let hardware = || text.parse().ok().map(Claim::Hardware);
+            address().map(Claim::Address).or_else(hardware)?
+        }
+    };
     Some(Asker::Claimed(forwarder, claim))
 }
 
@@ -252,6 +257,7 @@ fn asker_text(asker: Option<Asker>) -> String {
             address.to_string()
         }
         Some(Asker::Claimed(_, Claim::Hardware(hardware))) => hardware.to_string(),
+        Some(Asker::Claimed(_, Claim::Both(hardware, address))) => format!("{hardware} {address}"),
     }
 }
 

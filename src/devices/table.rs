@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{Asker, Binding, Claim};
+use crate::model::HardwareAddress;
 
 /// Shards; a change copies its own alone.
 const SHARDS: usize = 64;
@@ -59,14 +60,19 @@ impl Table {
         let spread = match asker {
             Asker::Address(address) => bits(address),
             Asker::Claimed(_, Claim::Address(address)) => !bits(address),
-            Asker::Claimed(_, Claim::Hardware(hardware)) => {
-                let [a, b, c, d, e, f] = hardware.0;
-                u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+            Asker::Claimed(_, Claim::Hardware(hardware)) => hardware_bits(hardware),
+            Asker::Claimed(_, Claim::Both(hardware, address)) => {
+                hardware_bits(hardware) ^ bits(address).rotate_left(23)
             }
         };
         let mixed = (spread ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 32) as usize % SHARDS
     }
+}
+
+fn hardware_bits(hardware: HardwareAddress) -> u64 {
+    let [a, b, c, d, e, f] = hardware.0;
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
 /// Returns the bits of an address folded into a word.

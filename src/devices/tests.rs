@@ -883,3 +883,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn reachable_is_what_the_kernel_held_for_it_lately() {
+    let house = House::new();
+    let minute = 60_000_000;
+    house.admit("10.0.0.9");
+    let look = |micros| {
+        let device = house.devices.list().into_iter().find(|d| d.addresses == [ip("10.0.0.9")]);
+        house.devices.is_reachable(&device.expect("it is there"), micros, house.clock.now())
+    };
+    let news = |reachable| {
+        let hardware = Some(mac(9));
+        let news = Neighbour { address: ip("10.0.0.9"), hardware, interface: 2, reachable };
+        house.devices.take_neighbours(&[news], house.clock.now());
+    };
+    assert!(!look(minute), "nothing is known of it");
+    news(false);
+    assert!(!look(minute), "it is known, and asleep");
+    news(true);
+    house.clock.advance(60 * minute);
+    assert!(look(minute), "it still is, or the kernel would have told");
+    news(false);
+    house.clock.advance(minute);
+    assert!(look(minute), "until a minute ago");
+    house.clock.advance(1);
+    assert!(!look(minute));
+}

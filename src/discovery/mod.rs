@@ -2,15 +2,47 @@
 //!
 //! Everything found goes to [`Devices`]; nothing here decides who is who.
 
+mod hearing;
+mod kernel;
+pub mod leases;
+mod links;
+mod look_up;
+pub mod mdns;
+mod messages;
+mod name_servers;
+mod netlink;
+mod octets;
+mod on_link;
+mod reverse_names;
+mod running;
 mod settings;
+mod tables;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
-pub use settings::Settings;
+use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::devices::Devices;
+
+pub use settings::Settings;
+
+use hearing::Hearing;
+use kernel::{Kernel, ROOM, Tell, Told};
+use look_up::LookUps;
+use messages::{Message, News, OwnAddress, Route, Row, messages, request, row_of};
+use name_servers::{NameServers, name_servers};
+use netlink::{Inquiry, Subscription};
+use octets::{Octets, attribute, read_address, read_number};
+use on_link::{OnLink, Place};
+use running::{Running, Senses, Sights};
+use tables::{Dump, Effect, Table, Tables};
+
+/// Nothing is answered before the kernel's tables were read, but for that long at most.
+const BEFORE_START: Duration = Duration::from_millis(250);
 
 /// What discovery works with.
 pub struct Parts {
@@ -46,30 +78,69 @@ pub enum Sight {
 pub struct Discovery(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
+    sights: Sights,
+    /// None where nothing was started.
+    look_ups: Option<LookUps>,
+    running: Vec<Running>,
+    /// None where nothing was started.
+    hearing: Option<Hearing>,
 }
 
 impl Discovery {
     /// Starts whatever can be started here; call it inside the main runtime.
+    ///
+    /// It waits for the kernel's tables, a quarter of a second at most.
     pub fn start(settings: &Settings, parts: Parts) -> Discovery {
-        let _ = settings;
-        Discovery(Arc::new(Inner { parts }))
+        let hearing = Some(Hearing::start(settings, &parts));
+        let (sights, on_link) =
+            (Sights::default(), Arc::new(ArcSwap::from_pointee(OnLink::default())));
+        let tell = tell(&parts);
+        let look_ups = LookUps::new(tell.clone(), on_link.clone(), parts.clock.clone());
+        let (ready, read) = sync_channel(1);
+        let kernel = Kernel { tell, on_link, sights: sights.clone(), room: ROOM, ready };
+        let running = vec![kernel::spawn(kernel)];
+        // Those who ask before the tables are read are looked up one by one.
+        let _ = read.recv_timeout(BEFORE_START);
+        Discovery(Arc::new(Inner { sights, look_ups: Some(look_ups), running, hearing }))
     }
 
-    /// Looks for whose an address is, asking the kernel and the link; within 50 ms.
+    /// Sees nothing: for tests, and where only addresses matter.
+    pub fn blind() -> Discovery {
+        let (sights, running) = (Sights::default(), Vec::new());
+        Discovery(Arc::new(Inner { sights, look_ups: None, running, hearing: None }))
+    }
+
+    /// Looks for whose an address is, asking the kernel and the link; within 50 ms
+    /// unless this machine is too busy.
     ///
     /// What is found is in [`Devices`] when it returns. `local` is the address that was asked.
     pub async fn look_up(&self, client: IpAddr, local: IpAddr) {
-        let _ = (&self.0.parts, client, local);
+        if let Some(look_ups) = &self.0.look_ups {
+            look_ups.look_up(client, local).await;
+        }
     }
 
     /// Returns how each way of seeing fares.
     pub fn senses(&self) -> Vec<Sense> {
-        Vec::new()
+        let heard = self.0.hearing.iter().flat_map(Hearing::senses);
+        self.0.running.iter().flat_map(Running::senses).chain(heard).collect()
     }
 
     /// Returns what was seen since the last call.
     pub fn sights(&self) -> Vec<Sight> {
-        Vec::new()
+        self.0.sights.take()
     }
 }
+
+/// Hands on what the kernel tells.
+fn tell(parts: &Parts) -> Tell {
+    let (devices, clock) = (parts.devices.clone(), parts.clock.clone());
+    Arc::new(move |told| match told {
+        Told::News(news) => devices.take_neighbours(&news, clock.now()),
+        Told::All(all) => devices.replace_neighbours(&all, clock.now()),
+        Told::Routers(routers) => devices.take_routers(&routers),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,11 @@
 //! What one worker counts; each has its own, so that counting never crosses cores.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::api::{IgnoredClaim, timestamp};
+use crate::model::Moment;
 
 use super::Counts;
 
@@ -22,6 +27,11 @@ pub(super) struct Counters {
     pub(super) connections_refused: Counter,
     /// Of the replies, those that the kernel or the client did not take.
     pub(super) unsent: Counter,
+    /// Queries put under whom a forwarder asks for.
+    pub(super) claims_taken: Counter,
+    claims_ignored: Counter,
+    /// When a claim was last ignored, and whose.
+    last_ignored: Mutex<Option<(i64, IpAddr)>>,
 }
 
 /// A number that only grows.
@@ -40,6 +50,14 @@ impl Counter {
 }
 
 impl Counters {
+    /// Counts a claim that is nobody's to make; never waits.
+    pub(super) fn ignore_claim(&self, client: IpAddr, now: Moment) {
+        self.claims_ignored.add();
+        if let Ok(mut last) = self.last_ignored.try_lock() {
+            *last = Some((now.wall, client));
+        }
+    }
+
     /// Adds these counts to `total`.
     pub(super) fn add_to(&self, total: &mut Counts) {
         total.udp += self.udp.read();
@@ -49,6 +67,11 @@ impl Counters {
         total.shed += self.shed.read();
         total.connections_refused += self.connections_refused.read();
         total.unsent += self.unsent.read();
+        total.claims_taken += self.claims_taken.read();
+        total.claims_ignored += self.claims_ignored.read();
+        let last = *self.last_ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.map(|(at, client)| IgnoredClaim { at: timestamp(at), client });
+        total.last_ignored_claim = last.max(total.last_ignored_claim);
     }
 }
 
@@ -65,5 +88,19 @@ mod tests {
         let mut total = Counts::default();
         workers.iter().for_each(|counters| counters.add_to(&mut total));
         assert_eq!(total, Counts { udp: 2, shed: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn the_latest_ignored_claim_of_all_workers_is_kept() {
+        let workers = [Counters::default(), Counters::default(), Counters::default()];
+        let at = |wall| Moment { wall, monotonic: 0 };
+        let client = |last| IpAddr::from([127, 0, 0, last]);
+        workers[0].ignore_claim(client(9), at(1_000_000));
+        workers[1].ignore_claim(client(7), at(2_000_000));
+        workers[1].ignore_claim(client(8), at(3_000_000));
+        let mut total = Counts::default();
+        workers.iter().for_each(|counters| counters.add_to(&mut total));
+        let last = Some(IgnoredClaim { at: timestamp(3_000_000), client: client(8) });
+        assert_eq!((total.claims_ignored, total.last_ignored_claim), (3, last));
     }
 }

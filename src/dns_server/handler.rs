@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -75,15 +76,20 @@ impl Handler {
     pub(super) fn answer(
         self: &Rc<Self>,
         packet: &[u8],
-        arrival: Arrival,
+        mut arrival: Arrival,
         out: &mut Vec<u8>,
     ) -> Answer<impl Future<Output = Vec<u8>> + use<>> {
-        let served = self.admission.serves(arrival.client);
-        let query = match look(packet, served, &self.counters, out) {
+        let query = match look(packet, self.serves(&arrival), &self.counters, out) {
             Ok(query) => query,
             Err(Dismissed::WithError) => return Answer::Now,
             Err(Dismissed::Silently) => return Answer::Nothing,
         };
+        let asking = arrival.client;
+        self.attribute(&query, &mut arrival);
+        if arrival.client != asking && !self.serves(&arrival) {
+            refuse(&query, &self.counters, out);
+            return Answer::Now;
+        }
         let unfinished = match self.resolver.begin(&query, &arrival, out) {
             Begun::Replied(judged) => {
                 self.record(judged.as_ref());
@@ -106,6 +112,26 @@ impl Handler {
             drop(share);
             out
         })
+    }
+
+    /// Returns whether a connection of this address may begin with a PROXY header.
+    pub(super) fn is_forwarder(&self, client: IpAddr) -> bool {
+        self.resolver.is_forwarder(client)
+    }
+
+    /// Returns whether a client is served; where a forwarder asks for it, both must be.
+    fn serves(&self, arrival: &Arrival) -> bool {
+        let serves = |client| self.admission.serves(client);
+        arrival.forwarder().is_none_or(serves) && serves(arrival.client)
+    }
+
+    fn attribute(&self, query: &Query<'_>, arrival: &mut Arrival) {
+        if self.resolver.attribute(query, arrival) {
+            self.counters.ignore_claim(arrival.client, arrival.now);
+        }
+        if arrival.forwarder().is_some() {
+            self.counters.claims_taken.add();
+        }
     }
 
     fn record(&self, judged: Option<&Judged<'_>>) {
@@ -137,10 +163,7 @@ fn look<'p>(
 ) -> Result<Query<'p>, Dismissed> {
     match Query::parse(packet) {
         Ok(query) if served => return Ok(query),
-        Ok(query) => {
-            counters.refused_clients.add();
-            Reply::start(out, &query, ResponseCode::REFUSED).finish(STRANGERS_REPLY, None);
-        }
+        Ok(query) => refuse(&query, counters, out),
         Err(Unreadable::Error(code)) => {
             counters.malformed.add();
             bare_error(packet, if served { code } else { ResponseCode::REFUSED }, out);
@@ -151,6 +174,11 @@ fn look<'p>(
         }
     }
     Err(Dismissed::WithError)
+}
+
+fn refuse(query: &Query<'_>, counters: &Counters, out: &mut Vec<u8>) {
+    counters.refused_clients.add();
+    Reply::start(out, query, ResponseCode::REFUSED).finish(STRANGERS_REPLY, None);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod counters;
 mod interfaces;
 mod port_holder;
+mod proxy_header;
 mod settings;
 
 mod admission;
@@ -33,6 +34,7 @@ use sockets::Doors;
 use worker::Worker;
 
 pub use crate::api::Counts;
+pub use proxy_header::{Opening, ProxyHeader, read_opening};
 pub use settings::Settings;
 
 /// Sockets that are bound and not yet served.

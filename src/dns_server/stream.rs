@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::admission::{Admission, Allotment, Bounds, Share};
 use super::counters::Counters;
 use super::handler::Answer;
+use super::proxy_header::is_signed;
+use super::{Opening, ProxyHeader, read_opening};
 
 /// Time for a message to come in whole, the first one included.
 const WHOLE_MESSAGE: Duration = Duration::from_secs(5);
@@ -52,6 +54,17 @@ pub(super) struct Pass {
     share: Share,
     connections: Arc<Allotment>,
     idle: Duration,
+    /// Whether a PROXY header in front of the first message counts.
+    speaks_for_others: bool,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// In its own time.
+    Well,
+    /// By a PROXY header of somebody who is no forwarder.
+    ByClaim,
 }
 
 impl Gate {
@@ -72,11 +85,17 @@ impl Gate {
         }
         let idle = if served { self.idle } else { self.idle.min(SHORT_IDLE) };
         let share = self.connections.try_take(client)?;
-        Some(Pass { share, connections: Arc::clone(&self.connections), idle })
+        let connections = Arc::clone(&self.connections);
+        Some(Pass { share, connections, idle, speaks_for_others: false })
     }
 }
 
 impl Pass {
+    /// Lets the connection of a forwarder begin with a PROXY header.
+    pub(super) fn may_speak_for_others(self, forwarder: bool) -> Pass {
+        Pass { speaks_for_others: forwarder, ..self }
+    }
+
     fn idle(&self) -> Duration {
         if self.connections.is_pressed() { self.idle.min(SHORT_IDLE) } else { self.idle }
     }
@@ -105,15 +124,19 @@ pub(super) async fn serve<S, A, F>(
     stop: Stop,
     counters: &Counters,
     answer: A,
-) where
+) -> Ended
+where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: FnMut(&[u8], &mut Vec<u8>) -> Answer<F>,
+    A: FnMut(&[u8], Option<ProxyHeader>, &mut Vec<u8>) -> Answer<F>,
     F: Future<Output = Vec<u8>> + 'static,
 {
     let mut connection = Connection {
         stream,
         answer,
         counters,
+        opening: true,
+        header: None,
+        ended: Ended::Well,
         received: Vec::new(),
         reply: Vec::new(),
         frame: Vec::new(),
@@ -126,12 +149,17 @@ pub(super) async fn serve<S, A, F>(
     let _ = connection.run(&pass, stop).await;
     connection.pending.detach_all();
     drop(pass.share);
+    connection.ended
 }
 
 struct Connection<'c, S, A> {
     stream: S,
     answer: A,
     counters: &'c Counters,
+    /// Whether a PROXY header may still come.
+    opening: bool,
+    header: Option<ProxyHeader>,
+    ended: Ended,
     /// Octets read and not yet taken.
     received: Vec<u8>,
     reply: Vec<u8>,
@@ -147,11 +175,11 @@ struct Connection<'c, S, A> {
 impl<S, A, F> Connection<'_, S, A>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: FnMut(&[u8], &mut Vec<u8>) -> Answer<F>,
+    A: FnMut(&[u8], Option<ProxyHeader>, &mut Vec<u8>) -> Answer<F>,
     F: Future<Output = Vec<u8>> + 'static,
 {
     async fn run(&mut self, pass: &Pass, mut stop: Stop) -> io::Result<()> {
-        while self.take_messages().await?.is_continue() {
+        while self.take_opening(pass).is_continue() && self.take_messages().await?.is_continue() {
             let deadline = self.deadline(pass.idle());
             let now = Instant::now();
             if deadline.is_some_and(|deadline| deadline <= now) {
@@ -177,12 +205,39 @@ where
         self.stream.shutdown().await
     }
 
+    /// Takes a PROXY header in front of the first message; breaks at one that does not count.
+    ///
+    /// No message can begin as a header does and be whole before that is told from a header.
+    fn take_opening(&mut self, pass: &Pass) -> ControlFlow<()> {
+        if !self.opening {
+            return ControlFlow::Continue(());
+        }
+        match read_opening(&self.received) {
+            Opening::None => self.opening = false,
+            Opening::Unfinished if pass.speaks_for_others || !is_signed(&self.received) => {}
+            _ if !pass.speaks_for_others => {
+                self.ended = Ended::ByClaim;
+                return ControlFlow::Break(());
+            }
+            Opening::Header(header, length) => {
+                // The first message has what is left of the time, not a time of its own.
+                self.received.drain(..length);
+                (self.opening, self.header) = (false, Some(header));
+            }
+            Opening::Unfinished | Opening::Malformed => {
+                self.counters.malformed.add();
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Takes every whole message there is room for; breaks at one that gets silence.
     async fn take_messages(&mut self) -> io::Result<ControlFlow<()>> {
         let mut taken = 0;
         while let Some(length) = message_length(&self.received, taken).filter(|_| self.has_room()) {
             let message = self.received.get(taken + 2..taken + 2 + length).unwrap_or_default();
-            match (self.answer)(message, &mut self.reply) {
+            match (self.answer)(message, self.header, &mut self.reply) {
                 Answer::Now => {
                     let reply = std::mem::take(&mut self.reply);
                     self.send(&reply).await?;
@@ -303,7 +358,7 @@ mod tests {
         stop: watch::Sender<Option<Duration>>,
         counters: Arc<Counters>,
         connections: Arc<Allotment>,
-        task: JoinHandle<()>,
+        task: JoinHandle<Ended>,
     }
 
     impl Served {
@@ -314,13 +369,24 @@ mod tests {
         /// Serves one end of a pipe: `later…` waits for the test, `bye` and `dropped` get silence, the
         /// rest an echo.
         fn with(connections: Arc<Allotment>, pipe: usize) -> Served {
+            Served::of(connections, pipe, false)
+        }
+
+        fn of_forwarder() -> Served {
+            Served::of(Allotment::new(8, 8), 1 << 20, true)
+        }
+
+        fn of(connections: Arc<Allotment>, pipe: usize, forwarder: bool) -> Served {
             let (client, stream) = duplex(pipe);
             let (stop, stopped) = watch::channel(None);
             let (held, counters) = (Held::default(), Arc::new(Counters::default()));
             let waiting = Rc::clone(&held);
-            let answer = move |message: &[u8], out: &mut Vec<u8>| -> Answer<Reply> {
+            let answer = move |message: &[u8], header, out: &mut Vec<u8>| -> Answer<Reply> {
                 out.clear();
                 out.extend(message);
+                if let Some(ProxyHeader { client }) = header {
+                    out.extend(format!(" for {client:?}").as_bytes());
+                }
                 if message.starts_with(b"later") {
                     let (give, take) = oneshot::channel();
                     waiting.borrow_mut().push(give);
@@ -332,9 +398,9 @@ mod tests {
                 if message == b"bye" { Answer::Nothing } else { Answer::Now }
             };
             let (pass, counted) = (pass(&connections), Arc::clone(&counters));
-            let task = spawn_local(async move {
-                serve(stream, pass, stopped, &counted, answer).await;
-            });
+            let pass = pass.may_speak_for_others(forwarder);
+            let task =
+                spawn_local(async move { serve(stream, pass, stopped, &counted, answer).await });
             Served { client, held, stop, counters, connections, task }
         }
 
@@ -563,7 +629,7 @@ mod tests {
         let open = |stream: TcpStream, _| {
             let (pass, stopped) = (pass(&connections), stopped.clone());
             spawn_local(async move {
-                let echo = |message: &[u8], out: &mut Vec<u8>| -> Answer<Reply> {
+                let echo = |message: &[u8], _, out: &mut Vec<u8>| -> Answer<Reply> {
                     *out = message.to_vec();
                     Answer::Now
                 };
@@ -587,6 +653,72 @@ mod tests {
         };
         LocalSet::new().run_until(test).await;
         drop(stop);
+    }
+
+    const LINE: &[u8] = b"PROXY TCP4 10.0.0.7 10.0.0.1 9 53\r\n";
+
+    #[test]
+    fn a_forwarder_says_for_whom_it_asks_once_in_front_of_all_messages() {
+        on_paused_clock(async {
+            let mut served = Served::of_forwarder();
+            for octet in [LINE, &framed(b"one"), &framed(b"two")].concat() {
+                served.client.write_all(&[octet]).await.expect("open");
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(served.receive().await.expect("a reply"), b"one for Some(10.0.0.7)");
+            assert_eq!(served.receive().await.expect("a reply"), b"two for Some(10.0.0.7)");
+            let mut itself = Served::of_forwarder();
+            itself.client.write_all(b"PROXY UNKNOWN\r\n\0\x03one").await.expect("open");
+            assert_eq!(itself.receive().await.expect("a reply"), b"one for None");
+            let mut without = Served::of_forwarder();
+            without.send(&[b"one"]).await;
+            assert_eq!(without.receive().await.expect("a reply"), b"one");
+            without.client.write_all(LINE).await.expect("open");
+            assert_eq!(without.ended().await, 5, "a header may only come first");
+        });
+    }
+
+    #[test]
+    fn a_header_that_is_none_ends_the_connection_of_a_forwarder() {
+        on_paused_clock(async {
+            let mut served = Served::of_forwarder();
+            served.client.write_all(b"PROXY TCP4 ten\r\n\0\x03one").await.expect("open");
+            assert!(served.receive().await.is_err());
+            let mut counts = Counts::default();
+            served.counters.add_to(&mut counts);
+            assert_eq!(counts, Counts { malformed: 1, ..Counts::default() });
+            assert_eq!((&mut served.task).await.expect("no panic"), Ended::Well);
+        });
+    }
+
+    #[test]
+    fn a_header_and_the_first_message_share_one_time() {
+        on_paused_clock(async {
+            let half = Served::of_forwarder();
+            let mut late = Served::of_forwarder();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            late.client.write_all(LINE).await.expect("open");
+            assert_eq!(late.ended().await, 1, "4 s went to the header");
+            assert_eq!(half.ended().await, 0);
+            let mut part = Served::of_forwarder();
+            part.client.write_all(&LINE[..9]).await.expect("open");
+            assert_eq!(part.ended().await, 5);
+        });
+    }
+
+    #[test]
+    fn nobody_else_may_speak_for_others() {
+        on_paused_clock(async {
+            for header in [LINE, b"\r\n\r\n\0\r\nQUIT\n", b"PROXY "] {
+                let mut served = Served::new();
+                served.client.write_all(header).await.expect("open");
+                assert!(served.receive().await.is_err(), "closed, not answered");
+                assert_eq!((&mut served.task).await.expect("no panic"), Ended::ByClaim);
+            }
+            let mut behind = Served::new();
+            behind.client.write_all(&[LINE, &framed(b"one")].concat()).await.expect("open");
+            assert!(behind.receive().await.is_err(), "what stands behind it is not answered");
+        });
     }
 
     #[test]

@@ -15,14 +15,15 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::query_log::QueryLog;
-use crate::resolver::{Arrival, Resolver, Transport};
+use crate::resolver::{Arrival, Behalf, Resolver, Transport};
+use crate::wire::Claims;
 
 use super::admission::{Admission, Bounds};
 use super::counters::Counters;
 use super::handler::Handler;
 use super::sockets::Door;
-use super::stream::{Gate, Stop};
-use super::{interfaces, stream, udp_portable};
+use super::stream::{Ended, Gate, Stop};
+use super::{ProxyHeader, interfaces, stream, udp_portable};
 
 /// How often the prefixes of our links are read again.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -141,7 +142,8 @@ where
 async fn serve_udp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
     let local = door.local;
     let answer = |packet: &[u8], client, now, out: &mut Vec<u8>| {
-        let arrival = Arrival { client, local, transport: Transport::Udp, now };
+        let (transport, behalf) = (Transport::Udp, Behalf::Unsaid);
+        let arrival = Arrival { client, local, transport, now, behalf };
         desk.handler.answer(packet, arrival, out)
     };
     udp_portable::serve(&door.udp, &desk.clock, &desk.counters, answer).await;
@@ -158,17 +160,30 @@ fn serve_connection(desk: &Rc<Desk>, local: IpAddr, stream: TcpStream, peer: Soc
         desk.counters.connections_refused.add();
         return;
     };
+    let pass = pass.may_speak_for_others(desk.handler.is_forwarder(client));
     // Without it a second reply would wait for the client to acknowledge the first.
     let _ = stream.set_nodelay(true);
     let desk = Rc::clone(desk);
     spawn_local(async move {
-        let answer = |message: &[u8], out: &mut Vec<u8>| {
-            let now = desk.clock.now();
-            let arrival = Arrival { client, local, transport: Transport::Tcp, now };
+        let answer = |message: &[u8], header, out: &mut Vec<u8>| {
+            let (transport, now) = (Transport::Tcp, desk.clock.now());
+            let mut arrival = Arrival { client, local, transport, now, behalf: Behalf::Unsaid };
+            take_header(header, &mut arrival);
             desk.handler.answer(message, arrival, out)
         };
-        stream::serve(stream, pass, desk.stop.clone(), &desk.counters, answer).await;
+        let stop = desk.stop.clone();
+        let ended = stream::serve(stream, pass, stop, &desk.counters, answer).await;
+        if ended == Ended::ByClaim {
+            desk.counters.ignore_claim(client, desk.clock.now());
+        }
     });
+}
+
+/// Puts a query under whom the header of its connection names.
+fn take_header(header: Option<ProxyHeader>, arrival: &mut Arrival) {
+    let Some(header) = header else { return };
+    arrival.behalf = Behalf::Forwarder;
+    arrival.ask_for(&Claims { hardware: None, address: header.client });
 }
 
 /// Keeps the prefixes of our links as they are.

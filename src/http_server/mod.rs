@@ -23,7 +23,9 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::devices::{Device, Devices};
+use crate::discovery::Discovery;
 use crate::model::{Moment, Scope};
+use crate::notices::Notices;
 use crate::policy::LivePolicy;
 use crate::policy_file::PolicyFile;
 use crate::query_log::QueryLog;
@@ -52,6 +54,8 @@ pub struct Parts {
     pub log: QueryLog,
     /// Who is who.
     pub devices: Devices,
+    /// What is seen of devices, and what is not.
+    pub discovery: Discovery,
     /// The keeper of policy.toml.
     pub policy: PolicyFile,
     /// What is in force.
@@ -76,6 +80,16 @@ pub struct Parts {
     pub reload: Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>,
     /// Tells what a person should know now, beside what the policy's keeper says.
     pub notices: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// What a person should know, once.
+    pub news: News,
+}
+
+/// Notices, and how they are brought up to date.
+pub struct News {
+    /// The notices.
+    pub notices: Notices,
+    /// Looks at everything recorded until now.
+    pub look: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Begins to fetch lists, and returns where it is told what becomes of them.

@@ -68,7 +68,7 @@ pub fn find_device<'d>(
         |id: DeviceId| devices.iter().find(|device| device.id == id || device.parts.contains(&id));
     let same = || {
         let by_name = devices.iter().find(|device| device.name == text.trim());
-        by_name.or_else(|| devices.iter().find(|device| device.key == text.trim()))
+        by_name.or_else(|| devices.iter().find(|d| !d.key.is_empty() && d.key == text.trim()))
     };
     let exact = same().or_else(|| {
         let mut named = devices.iter().filter(|device| device.name.to_lowercase() == wanted);

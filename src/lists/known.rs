@@ -72,17 +72,11 @@ fn read(row: &'static str) -> Option<KnownList> {
     let [name, title, kind, names, licence, address, home, options, words] = cells[..] else {
         return None;
     };
-    let kind = match kind {
-        "tracking" => ListKind::Tracking,
-        "encrypted-dns" => ListKind::EncryptedDns,
-        "other" => ListKind::Other,
-        _ => return None,
-    };
     let has = |option: &str| options.split(',').any(|own| own == option);
     Some(KnownList {
         name: ListName::parse(name).ok()?,
         title,
-        kind,
+        kind: kind.parse().ok()?,
         names: names.parse().ok()?,
         licence,
         address,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{CompanyId, ListId, ListName, RuleId};
+use super::{CompanyId, ListId, ListMask, ListName, RuleId};
 
 /// A company as events refer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Legend {
     pub edition: u32,
     /// List names by [`ListId`]; `None` for lists that are parts of another.
     pub lists: Vec<Option<ListName>>,
+    /// Which of them name servers of encrypted DNS.
+    pub encrypted_dns: ListMask,
     /// Own rules as people read them: `allow example.com for TV`.
     pub rules: HashMap<RuleId, String>,
     /// Companies by [`CompanyId`].

@@ -1,6 +1,7 @@
 //! Lists: their names, their places in force, and sets of them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,31 @@ pub enum ListKind {
     Ban,
     /// Anything else: malware, gambling, social networks.
     Other,
+}
+
+impl ListKind {
+    /// The kinds that a list of the owner's may have, and their words in files and arguments.
+    pub const WORDS: [(&'static str, ListKind); 3] = [
+        ("tracking", ListKind::Tracking),
+        ("encrypted-dns", ListKind::EncryptedDns),
+        ("other", ListKind::Other),
+    ];
+
+    /// Returns its word.
+    pub fn as_str(self) -> &'static str {
+        let found = ListKind::WORDS.iter().find(|(_, kind)| *kind == self);
+        found.map_or("ban", |(word, _)| word)
+    }
+}
+
+impl FromStr for ListKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ListKind, String> {
+        let found = ListKind::WORDS.iter().find(|(word, _)| *word == text);
+        let wrong = || format!("`{text}` is no kind; write tracking, encrypted-dns or other");
+        found.map(|(_, kind)| *kind).ok_or_else(wrong)
+    }
 }
 
 /// A set of lists in force, one bit each.

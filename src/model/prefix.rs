@@ -32,6 +32,18 @@ impl Prefix {
         Prefix { address, bits: width(address) }
     }
 
+    /// Returns the prefix of `bits` bits around an address; `None` where it has fewer.
+    pub fn of(address: IpAddr, bits: u8) -> Option<Prefix> {
+        if bits > width(address) {
+            return None;
+        }
+        let (address, bits) = match (address.to_canonical(), bits.checked_sub(96)) {
+            (mapped @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => (mapped, bits),
+            _ => (address, bits),
+        };
+        Some(Prefix { address: mask(address, bits), bits })
+    }
+
     /// Returns its first address.
     pub fn address(self) -> IpAddr {
         self.address
@@ -66,15 +78,7 @@ impl FromStr for Prefix {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let bits = bits.unwrap_or(width(address));
-        if bits > width(address) {
-            return Err(wrong());
-        }
-        let (address, bits) = match (address.to_canonical(), bits.checked_sub(96)) {
-            (mapped @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => (mapped, bits),
-            _ => (address, bits),
-        };
-        Ok(Prefix { address: mask(address, bits), bits })
+        Prefix::of(address, bits.unwrap_or(width(address))).ok_or_else(wrong)
     }
 }
 

@@ -240,15 +240,6 @@ pub(super) fn company_word(switch: CompanySwitch) -> &'static str {
     }
 }
 
-/// Returns the word for a kind of list in the file.
-pub(super) fn kind_word(kind: ListKind) -> &'static str {
-    match kind {
-        ListKind::Tracking => "tracking",
-        ListKind::EncryptedDns => "encrypted-dns",
-        ListKind::Ban | ListKind::Other => "other",
-    }
-}
-
 /// Returns the word for a log detail in the file.
 pub(super) fn log_word(detail: LogDetail) -> &'static str {
     match detail {

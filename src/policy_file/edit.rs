@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, TomlError, Value};
 
-use super::{Held, NewList, Places, entries, entry_mut, kind_word, scope, scope_mut};
+use super::{Held, NewList, Places, entries, entry_mut, scope, scope_mut};
 use crate::model::{Action, DeviceName, DomainName, ListName, Scope};
 use crate::policy::{OwnRule, Syntax, WrittenRule, action_word};
 
@@ -123,7 +123,7 @@ impl PolicyText {
         let mut keys: Vec<(&str, Value)> = vec![
             ("name", list.name.as_str().into()),
             ("address", list.address.as_str().into()),
-            ("kind", kind_word(list.kind).into()),
+            ("kind", list.kind.as_str().into()),
         ];
         let flags = [("allowlist", list.allowlist), ("cover_subdomains", list.cover_subdomains)];
         let set = flags.into_iter().filter(|(_, on)| *on);

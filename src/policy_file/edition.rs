@@ -10,7 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::devices::{Device, NamedDevice};
 use crate::diagnostic::{Problem, Problems};
 use crate::lists::Loaded;
-use crate::model::{CompanyLabel, DeviceId, Legend, Scope};
+use crate::model::{CompanyLabel, DeviceId, Legend, ListId, ListKind, Scope};
 use crate::policy::{DevicePart, InForce, Part, PolicyTable, Standing, Timed};
 use crate::rules::ListInfo;
 use crate::zones::{LocalNames, Zones};
@@ -162,8 +162,10 @@ fn legend(
         slug: company.slug.clone(),
         name: company.name.clone(),
     };
+    let of_kind = |kind| (0..=u8::MAX).zip(lists).filter(move |(_, list)| list.kind == kind);
     Legend {
         edition,
+        encrypted_dns: of_kind(ListKind::EncryptedDns).map(|(place, _)| ListId(place)).collect(),
         lists: lists.iter().map(|list| (!list.part).then(|| list.name.clone())).collect(),
         rules: policies.rule_texts().clone(),
         companies: catalogue.companies().iter().map(label).collect(),

@@ -282,9 +282,10 @@ fn a_device_that_nobody_named_is_paused_without_an_entry_and_named_by_an_edit() 
     assert_eq!(house.text(), "");
     let before = running.devices.identify("10.0.0.9".parse().expect("an address"));
     running.must(Change::SetLevel(phone, Some(Level::Strict)));
-    let id = running.policy.device_id(&device("10.0.0.9")).expect("named");
-    let parts = running.devices.list().into_iter().find(|it| it.id == id).expect("listed").parts;
-    assert!(before.is_some_and(|before| parts.contains(&before.part)), "its past is its own");
+    let named = running.policy.device_id(&device("10.0.0.9"));
+    let all = running.devices.list();
+    let entry = all.iter().find(|device| Some(device.id) == named).expect("a device");
+    assert!(before.is_some_and(|before| entry.parts.contains(&before.part)), "its past is with it");
     assert!(!running.blocks("10.0.0.9", PIXEL), "the pause goes on");
     let id = running.policy.device_id(&device("10.0.0.9")).expect("named");
     running.must(Change::RenameDevice(id, device("Phone")));

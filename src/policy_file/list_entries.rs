@@ -10,25 +10,6 @@ use crate::lists::{OwnList, Source};
 use crate::model::{DomainName, ListKind, ListName};
 use crate::rules::parse::Format;
 
-const KINDS: [(&str, ListKind); 3] = [
-    ("tracking", ListKind::Tracking),
-    ("encrypted-dns", ListKind::EncryptedDns),
-    ("other", ListKind::Other),
-];
-
-const FORMATS: [(&str, Format); 10] = [
-    ("auto", Format::Auto),
-    ("hosts", Format::Hosts),
-    ("domains", Format::Domains),
-    ("wildcard", Format::Wildcard),
-    ("adguard", Format::Adguard),
-    ("dnsmasq", Format::Dnsmasq),
-    ("unbound", Format::Unbound),
-    ("rpz", Format::Rpz),
-    ("pihole", Format::Pihole),
-    ("disconnect", Format::Disconnect),
-];
-
 /// Categories of Disconnect's list.
 const CATEGORIES: [&str; 11] = [
     "Advertising",
@@ -62,8 +43,9 @@ impl<'t> Checker<'t, '_> {
 
     fn own_list(&mut self, form: &ListForm, shipped: &[String]) -> Option<OwnList> {
         let source = self.source(form);
-        let kind = self.choice(form.kind.as_ref(), "kind of list", &KINDS, ListKind::Tracking);
-        let format = self.choice(form.format.as_ref(), "format", &FORMATS, Format::Auto);
+        let kind =
+            self.choice(form.kind.as_ref(), "kind of list", &ListKind::WORDS, ListKind::Tracking);
+        let format = self.choice(form.format.as_ref(), "format", &Format::WORDS, Format::Auto);
         let every = self.interval(form);
         let zone = self.list_zone(form, format);
         let categories = self.categories(form, format);
@@ -250,7 +232,7 @@ mod tests {
     fn formats_are_named_and_left_out_switches_are_off() {
         let plain = list("file = \"a.txt\"\n");
         assert_eq!(plain, OwnList::new(plain.name.clone(), Source::File("a.txt".into())));
-        for (word, format) in FORMATS {
+        for (word, format) in Format::WORDS {
             let read = list(&format!("file = \"a\"\nformat = \"{word}\"\n"));
             assert_eq!(read.format, format);
         }

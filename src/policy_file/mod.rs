@@ -54,7 +54,7 @@ pub use text::read;
 pub use watch::Watching;
 pub use zone::{Zone, ZoneSource};
 
-use change::{company_word, kind_word, log_word};
+use change::{company_word, log_word};
 use checker::{Checker, has_key, names_of};
 use device_plan::Places;
 use diff::diff;

@@ -9,6 +9,7 @@
 //! - `schema`: tables, and an event as a row
 //! - `names`, `words`: texts as rows, bounded
 //! - `store`, `sync`, `writer`: the log thread
+//! - `told`: what it tells others
 //! - `listings`: which lists matched together, how often
 //! - `retention`, `upkeep`, `erase`: what goes, and when
 //! - `search`, `totals`: what is asked
@@ -26,6 +27,7 @@ mod search;
 mod settings;
 mod store;
 mod sync;
+mod told;
 mod totals;
 mod upkeep;
 mod words;
@@ -40,7 +42,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Transaction, params};
 
 use crate::clock::Clock;
-use crate::model::{BindingId, DeviceId, Legend};
+use crate::model::{DeviceId, Legend};
 use crate::storage::{Database, StorageError};
 use search::Walk;
 use writer::{Command, Shared, Writer, lock};
@@ -52,9 +54,7 @@ pub use entry::{
 pub use listings::ListSet;
 pub use recorder::Recorder;
 pub use settings::Settings;
-
-/// Told of each batch drained: binding, latest time, number of queries.
-pub type SeenSink = Box<dyn FnMut(&[(BindingId, i64, u32)]) + Send>;
+pub use told::{Contact, Detour, Seen, SeenSink, Told};
 
 /// The log; a handle that is cheap to clone. The last one to go stops the thread.
 #[derive(Clone)]

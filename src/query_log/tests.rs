@@ -10,8 +10,8 @@ use super::recorder::RING;
 use super::schema::{DAY, HOUR, SECOND};
 use super::*;
 use crate::model::{
-    AnsweredBy, CompanyId, CompanyLabel, DomainName, ListId, ListMask, ListName, LogDetail,
-    Outcome, QueryEvent, Reason, RecordType, RuleId, UpstreamId,
+    AnsweredBy, BindingId, CompanyId, CompanyLabel, DomainName, ListId, ListMask, ListName,
+    LogDetail, Outcome, QueryEvent, Reason, RecordType, RuleId, UpstreamId,
 };
 
 /// An hour that begins a day.
@@ -75,6 +75,7 @@ fn legend() -> Arc<Legend> {
     Arc::new(Legend {
         edition: 7,
         lists: ["trackers", "ban-tiktok"].map(|name| ListName::parse(name).ok()).into(),
+        encrypted_dns: ListMask::from_iter([ListId(5)]),
         rules: HashMap::from([(RuleId(9), "allow example.com for TV".to_string())]),
         companies: vec![company("tiktok"), company("meta")],
     })
@@ -147,11 +148,11 @@ fn open(
     seen: &Arc<Mutex<HashMap<BindingId, (i64, u32)>>>,
 ) -> QueryLog {
     let seen = seen.clone();
-    let sink = move |batch: &[(BindingId, i64, u32)]| {
-        for &(binding, at, queries) in batch {
+    let sink = move |told: &Told| {
+        for seen_now in &told.seen {
             let known = &mut *lock(&seen);
-            let entry = known.entry(binding).or_insert((at, 0));
-            *entry = (entry.0.max(at), entry.1 + queries);
+            let entry = known.entry(seen_now.binding).or_insert((seen_now.latest, 0));
+            *entry = (entry.0.max(seen_now.latest), entry.1 + seen_now.queries);
         }
     };
     let log =
@@ -813,5 +814,43 @@ proptest! {
                 && e.tracking && e.outcome == Outcome::Blocked && e.name == "n1.example").cloned().collect();
             prop_assert_eq!(house.all(&filter), naive);
         }
+    }
+}
+
+#[test]
+fn what_is_told_of_a_batch_respects_what_may_be_kept() {
+    let ask = |name: &str, detail| Ask { detail, ..ask(0, TV, name) };
+    let cases = [
+        (LogDetail::Full, 1, Some(Some("dns.example".to_string()))),
+        (LogDetail::Tracking, 1, Some(None)),
+        (LogDetail::Counts, 0, None),
+        (LogDetail::Nothing, 0, None),
+    ];
+    for (detail, contacts, detour) in cases {
+        let kept = Arc::new(Mutex::new(Told::default()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(START);
+        let told = Arc::clone(&kept);
+        let take = Box::new(move |batch: &Told| {
+            let mut told = lock(&told);
+            told.seen.extend_from_slice(&batch.seen);
+            told.contacts.extend_from_slice(&batch.contacts);
+            told.detours.extend_from_slice(&batch.detours);
+        });
+        let log = QueryLog::open(folder.path(), &Settings::default(), clock, take).expect("a log");
+        log.announce(legend());
+        let mut recorder = log.recorder();
+        let encrypted = Ask { lists: vec![5], ..ask("dns.example", detail) };
+        let tracker = Ask { detail, ..tracked(1, TV, "t.tiktok.com") };
+        for asked in [&encrypted, &encrypted, &tracker, &tracker] {
+            record(&mut recorder, asked);
+        }
+        log.flush();
+        let told = lock(&kept).clone();
+        assert_eq!(told.seen.iter().map(|seen| seen.queries).sum::<u32>(), 4, "{detail:?}");
+        let company = CompanyLabel { slug: "tiktok".into(), name: "TIKTOK".into() };
+        assert_eq!(told.contacts, vec![Contact { device: TV, company }; contacts], "{detail:?}");
+        let names: Vec<_> = told.detours.iter().map(|detour| detour.name.clone()).collect();
+        assert_eq!(names, Vec::from_iter(detour), "{detail:?}");
     }
 }

@@ -119,7 +119,8 @@ impl Words {
         Ok(row)
     }
 
-    fn legend(&self, edition: u32) -> Option<&Legend> {
+    /// Returns what the numbers of an edition mean, if it was announced.
+    pub(super) fn legend(&self, edition: u32) -> Option<&Legend> {
         self.legends.get(&edition).map(|announced| announced.legend.as_ref())
     }
 

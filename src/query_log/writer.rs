@@ -1,6 +1,6 @@
 //! The log thread: drains the rings, judges attempts, writes, and keeps trying when it cannot.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -17,10 +17,11 @@ use super::retention::{Retention, newest_event, used};
 use super::schema::MIGRATIONS;
 use super::store::{Batch, Place, Store};
 use super::sync::{DRAIN_EVERY, Sync};
+use super::told::Teller;
 use super::upkeep::Upkeep;
 use super::{Gap, SeenSink, Settings};
 use crate::clock::Clock;
-use crate::model::{BindingId, DeviceId, Legend};
+use crate::model::{DeviceId, Legend};
 use crate::storage::{Database, StorageError};
 
 /// The rest between two steps of a job, for the rings' sake.
@@ -72,6 +73,7 @@ pub(super) struct Writer {
     store: Store,
     sources: Vec<Source>,
     attempts: Attempts,
+    teller: Teller,
     batch: Batch,
     sync: Sync,
     jobs: VecDeque<Job>,
@@ -109,6 +111,7 @@ impl Writer {
             loaded: false,
             sources: Vec::new(),
             attempts: Attempts::default(),
+            teller: Teller::default(),
             batch: Batch::default(),
             sync: Sync::default(),
             jobs: VecDeque::new(),
@@ -193,14 +196,17 @@ impl Writer {
             self.batch.gap = Some(self.batch.gap.map_or(lost, |gap| gap.join(lost)));
             lock(&self.shared.status).gap = self.batch.gap;
         }
-        if self.batch.events.is_empty() {
+        let drains = self.batch.events.is_empty();
+        if drains {
             self.sources.iter_mut().for_each(|source| source.drain(&mut self.batch.octets));
             self.sources.retain(|source| !source.is_spent());
-            self.judge();
         }
         // After the rings, so that the edition of whatever was drained is known.
         for legend in lock(&self.shared.legends).drain(..) {
             self.store.words.announce(legend);
+        }
+        if drains {
+            self.judge();
         }
     }
 
@@ -208,13 +214,10 @@ impl Writer {
     fn judge(&mut self) {
         let mut rest = self.batch.octets.as_slice();
         let whole = rest.len();
-        let mut seen: HashMap<BindingId, (i64, u32)> = HashMap::new();
         while let Some((event, after)) = decode(rest) {
             let start = whole - rest.len();
             self.batch.events.push(Place { at: event.at, start, attempt: false });
-            let (latest, queries) = seen.entry(event.binding).or_insert((event.at, 0));
-            *latest = event.at.max(*latest);
-            *queries += 1;
+            self.teller.take(&event, self.store.words.legend(event.edition));
             rest = after;
         }
         self.batch.events.sort_unstable();
@@ -224,9 +227,8 @@ impl Writer {
                 place.attempt = self.attempts.opens(event.device, event.name, event.at);
             }
         }
-        if !seen.is_empty() {
-            let seen: Vec<_> = seen.into_iter().map(|(id, (at, n))| (id, at, n)).collect();
-            (self.seen)(&seen);
+        if let Some(told) = self.teller.tell() {
+            (self.seen)(&told);
         }
     }
 

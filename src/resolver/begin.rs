@@ -21,7 +21,7 @@ impl Resolver {
             replies::refuse(query, code, parts.settings.version_bind, arrival.limit(query), out);
             return Begun::Replied(None);
         }
-        let Some(binding) = parts.devices.identify(arrival.client) else {
+        let Some(binding) = parts.identify(arrival) else {
             return unfinished(query, arrival);
         };
         let in_force = parts.live.load();

@@ -29,7 +29,7 @@ impl Resolver {
         let parts = &*self.0;
         let Unfinished { packet, arrival } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
-        let binding = parts.identify(&arrival);
+        let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
         let ending = match parts.settle(&asked, out) {
@@ -62,7 +62,7 @@ impl Resolver {
         let text = &["too many queries are in flight"];
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
         let in_force = parts.live.load();
-        let binding = parts.identify(&arrival);
+        let binding = parts.bound(&arrival);
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
         Some(asked.judged(Ending::failed(), parts.clock.now()).into_owned())
     }
@@ -76,9 +76,16 @@ pub(super) struct Fetched {
 }
 
 impl Parts {
-    fn identify(&self, arrival: &Arrival) -> Binding {
-        let known = self.devices.identify(arrival.client);
-        known.unwrap_or_else(|| self.devices.admit(arrival.client, arrival.now))
+    fn bound(&self, arrival: &Arrival) -> Binding {
+        self.identify(arrival).unwrap_or_else(|| self.admit(arrival))
+    }
+
+    /// Binds who asks; an address that is not known is looked for first.
+    async fn find_out(&self, arrival: &Arrival) -> Binding {
+        if self.identify(arrival).is_none() {
+            self.discovery.look_up(arrival.client, arrival.local).await;
+        }
+        self.bound(arrival)
     }
 
     /// Answers from an entry inspected under older lists, else asks upstream.

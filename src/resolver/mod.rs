@@ -3,10 +3,12 @@
 //! [`Resolver::begin`] and [`Resolver::finish`] have the order of the steps, each in one function.
 //! Of the steps themselves: `asked` is a query bound to a policy and decided on by its name,
 //! `inspect` what an answer leads to, `replies` what goes out, `rewrite` what goes out where a rule
-//! has the answer, `judged` what goes to the log.
+//! has the answer, `judged` what goes to the log. Doors call `claims` in front of them: who a
+//! forwarder asks for.
 
 mod asked;
 mod begin;
+mod claims;
 mod finish;
 mod inspect;
 mod judged;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::devices::Devices;
+use crate::discovery::Discovery;
 use crate::model::Moment;
 use crate::policy::LivePolicy;
 use crate::upstream::{Cache, CacheFigures, Upstreams};
@@ -30,6 +33,7 @@ use inspect::{Element, Inspection, Lead, Ruling};
 use judged::{Alias, Ending};
 
 pub use asked::{is_canary, is_ours};
+pub use claims::Behalf;
 pub use judged::Judged;
 pub use settings::Settings;
 
@@ -45,7 +49,7 @@ pub enum Transport {
 /// Where and when a query came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// The address that asked.
+    /// The address that asked, or for which a forwarder did.
     pub client: IpAddr,
     /// The address it asked.
     pub local: IpAddr,
@@ -53,6 +57,8 @@ pub struct Arrival {
     pub transport: Transport,
     /// When.
     pub now: Moment,
+    /// Who says for whom.
+    pub behalf: Behalf,
 }
 
 /// What `begin` made of a query.
@@ -78,6 +84,7 @@ pub struct Resolver(Arc<Parts>);
 struct Parts {
     settings: Settings,
     devices: Devices,
+    discovery: Discovery,
     live: LivePolicy,
     upstreams: Upstreams,
     cache: Cache<Arc<Inspection>>,
@@ -88,6 +95,8 @@ struct Parts {
 pub struct Handles {
     /// Who is who.
     pub devices: Devices,
+    /// Looks for those who are not known.
+    pub discovery: Discovery,
     /// What is in force.
     pub live: LivePolicy,
     /// Where queries are forwarded.
@@ -99,10 +108,10 @@ pub struct Handles {
 impl Resolver {
     /// Puts the line together, with a cache of at most `cache_bytes` octets.
     pub fn new(settings: &Settings, cache_bytes: usize, handles: Handles) -> Resolver {
-        let Handles { devices, live, upstreams, clock } = handles;
+        let Handles { devices, discovery, live, upstreams, clock } = handles;
         let cache = Cache::new(cache_bytes);
         let settings = settings.clone();
-        Resolver(Arc::new(Parts { settings, devices, live, upstreams, cache, clock }))
+        Resolver(Arc::new(Parts { settings, devices, discovery, live, upstreams, cache, clock }))
     }
 
     /// Returns figures of the cache.

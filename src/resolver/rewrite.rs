@@ -179,7 +179,7 @@ mod tests {
     use crate::catalogue::Catalogue;
     use crate::model::{DomainName, HashSeed, Legend, ListId, Moment, Outcome, Verdict};
     use crate::policy::{Decision, InForce, PolicyTable, Standing, Timed};
-    use crate::resolver::{Arrival, Step, Transport};
+    use crate::resolver::{Arrival, Behalf, Step, Transport};
     use crate::rules::{Record, compile};
     use crate::zones::{LocalNames, Zones};
 
@@ -210,7 +210,8 @@ mod tests {
     fn arrival(transport: Transport) -> Arrival {
         let address = [127, 0, 0, 1].into();
         let now = Moment { wall: 0, monotonic: 0 };
-        Arrival { client: address, local: address, transport, now }
+        let behalf = Behalf::Unsaid;
+        Arrival { client: address, local: address, transport, now, behalf }
     }
 
     fn name(text: &str) -> DomainName {

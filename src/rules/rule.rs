@@ -143,6 +143,20 @@ impl Rule {
         u8::from(self.important) + u8::from(self.badfilter) + condition
     }
 
+    /// Returns what it does, in a word; in an allowlist every rule allows.
+    pub fn word(&self, in_allowlist: bool) -> &'static str {
+        match self.effect {
+            _ if self.badfilter => "cancel",
+            _ if in_allowlist => "allow",
+            Effect::Block(_) => "block",
+            Effect::Allow => "allow",
+            Effect::Hole => "hole",
+            Effect::Rewrite(_) => "rewrite",
+            Effect::CancelRewrites(_) => "cancel",
+            Effect::Truncate => "truncate",
+        }
+    }
+
     /// Returns whether both are the same rule but for `badfilter` and their lines.
     pub fn is_like(&self, other: &Rule) -> bool {
         self.pattern == other.pattern

@@ -93,6 +93,46 @@ CREATE TABLE list_attempt(
 ) WITHOUT ROWID;
 ",
     "
+CREATE TABLE timed_change(        -- changes of pauses and rules with an end, for the history
+    at INTEGER NOT NULL,          -- microseconds
+    actor TEXT NOT NULL,
+    what TEXT NOT NULL,
+    until INTEGER                 -- seconds
+);
+",
+    "
+CREATE TABLE notice(
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    device INTEGER,
+    title TEXT NOT NULL,
+    words TEXT NOT NULL,
+    items TEXT NOT NULL,          -- one to a line
+    remedy TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,   -- microseconds since 1970, for people
+    latest_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    dismissed_at INTEGER,
+    always INTEGER NOT NULL,      -- 1: dismissed for good
+    raised INTEGER NOT NULL,      -- microseconds that had passed, as notice_time counts them
+    touched INTEGER NOT NULL
+);
+
+CREATE TABLE notice_time(
+    only INTEGER PRIMARY KEY CHECK(only=1),
+    passed INTEGER NOT NULL,      -- microseconds since the first start, without leaps
+    wall INTEGER NOT NULL
+);
+
+CREATE TABLE contact(
+    part INTEGER NOT NULL,
+    company TEXT NOT NULL,        -- empty: the part was heard of
+    since INTEGER NOT NULL,       -- microseconds that had passed, as notice_time counts them
+    PRIMARY KEY(part, company)
+) WITHOUT ROWID;
+",
+    "
 ALTER TABLE device ADD COLUMN part TEXT;  -- a hardware address, an address, others; NULL: a name
 ALTER TABLE device ADD COLUMN merged INTEGER NOT NULL DEFAULT 0; -- 1: its entry went to another
 UPDATE device SET part = name WHERE named = 0;
@@ -122,14 +162,6 @@ CREATE TABLE device_hint(
     kind TEXT,
     PRIMARY KEY(part, source)
 ) WITHOUT ROWID;
-",
-    "
-CREATE TABLE timed_change(        -- changes of pauses and rules with an end, for the history
-    at INTEGER NOT NULL,          -- microseconds
-    actor TEXT NOT NULL,
-    what TEXT NOT NULL,
-    until INTEGER                 -- seconds
-);
 ",
 ];
 

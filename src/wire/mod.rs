@@ -1,6 +1,7 @@
 //! DNS messages as they lie in the packet: queries read in place, replies written into a buffer.
 
 mod answer;
+mod claims;
 mod header;
 mod name;
 mod presentation;
@@ -9,6 +10,7 @@ mod records;
 mod reply;
 
 pub use answer::{AnswerError, Question, StoredAnswer};
+pub use claims::Claims;
 pub use header::{CLASS_CHAOS, CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
 pub use name::read_name;
 pub use presentation::data_text;

@@ -1,7 +1,10 @@
 //! A query, read in place.
 
+use std::ops::Range;
+
 use crate::model::{MAX_NAME_OCTETS, NameRef, RecordType};
 
+use super::claims::Claims;
 use super::header::{CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags, word_at};
 use super::name::{expand, skip_name};
 
@@ -19,6 +22,8 @@ pub struct Query<'p> {
     query_type: RecordType,
     class: u16,
     edns: Option<Edns>,
+    /// Where the options of EDNS lie.
+    options: Range<usize>,
 }
 
 /// What the client said of itself by EDNS (RFC 6891).
@@ -71,8 +76,19 @@ impl<'p> Query<'p> {
             return None;
         }
         let question_end = name_end + 4;
-        let edns = if transfer { None } else { read_edns(packet, question_end, additional)? };
-        Some(Query { packet, header, name, name_length, question_end, query_type, class, edns })
+        let opt = if transfer { None } else { read_edns(packet, question_end, additional)? };
+        let (edns, options) = opt.map_or((None, 0..0), |(edns, options)| (Some(edns), options));
+        Some(Query {
+            packet,
+            header,
+            name,
+            name_length,
+            question_end,
+            query_type,
+            class,
+            edns,
+            options,
+        })
     }
 
     /// Returns the error a readable query gets when it asks for what we do not serve.
@@ -117,6 +133,11 @@ impl<'p> Query<'p> {
         self.edns
     }
 
+    /// Returns for whom it says to be asked; reads the options, allocates nothing.
+    pub fn claims(&self) -> Option<Claims> {
+        Claims::read(self.packet.get(self.options.clone())?)
+    }
+
     /// Returns whether the client wants signatures.
     pub fn dnssec_ok(&self) -> bool {
         self.edns.is_some_and(|edns| edns.dnssec_ok)
@@ -140,7 +161,7 @@ impl<'p> Query<'p> {
 }
 
 /// Reads the OPT record among the additional ones; the outer `None` is a malformed section.
-fn read_edns(packet: &[u8], start: usize, count: u16) -> Option<Option<Edns>> {
+fn read_edns(packet: &[u8], start: usize, count: u16) -> Option<Option<(Edns, Range<usize>)>> {
     if count > MAX_ADDITIONAL {
         return None;
     }
@@ -157,11 +178,12 @@ fn read_edns(packet: &[u8], start: usize, count: u16) -> Option<Option<Edns>> {
             {
                 return None;
             }
-            edns = Some(Edns {
+            let told = Edns {
                 payload: word_at(packet, fixed + 2)?,
                 version: packet[fixed + 5],
                 dnssec_ok: packet[fixed + 6] & 0x80 != 0,
-            });
+            };
+            edns = Some((told, fixed + 10..end));
         }
         place = end;
     }

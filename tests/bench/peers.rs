@@ -97,7 +97,7 @@ fn responder(name: &'static str) -> Server {
 fn deadpixel(folder: &Path, upstream: SocketAddr) -> Server {
     let address = free_port();
     let config = format!(
-        "[dns]\nlisten = [\"{address}\"]\nworkers = 1\n\
+        "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"{address}\"]\nworkers = 1\n\
          [upstream]\nservers = [{{ url = \"udp://{upstream}\" }}]\n\
          [lists]\nsubscribe_defaults = false\n"
     );

@@ -42,7 +42,7 @@ fn main() {
 fn measure(folder: &Path) -> (Duration, u64) {
     let address = free_port();
     let config = format!(
-        "[dns]\nlisten = [\"{address}\"]\n[upstream]\nservers = [{{ url = \"udp://127.0.0.1:9\" }}]\n\
+        "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"{address}\"]\n[upstream]\nservers = [{{ url = \"udp://127.0.0.1:9\" }}]\n\
          [lists]\nsubscribe_defaults = false\n"
     );
     std::fs::write(folder.join("config.toml"), config).expect("written");

@@ -2,13 +2,15 @@
 
 use hickory_proto::op::ResponseCode;
 
-use crate::support::{EncryptedUpstream, FakeUpstream, Identity, Setup, Wanted, ask};
+use crate::support::{
+    EncryptedUpstream, FakeUpstream, Identity, Setup, UPSTREAM_HOST, Wanted, ask,
+};
 
 #[test]
 fn tls_and_https_upstreams_are_believed_by_their_authority() {
     for scheme in ["tls", "https"] {
         let behind = FakeUpstream::for_any_name();
-        let identity = Identity::of("the house");
+        let identity = Identity::of("the house", UPSTREAM_HOST);
         let upstream = EncryptedUpstream::start(scheme, &identity, &behind);
         let daemon = Setup::with_config(&upstream.config(&identity)).start();
         for n in 0..20 {
@@ -29,7 +31,8 @@ fn tls_and_https_upstreams_are_believed_by_their_authority() {
 fn an_upstream_of_another_authority_is_not_asked_and_status_says_what_to_try() {
     for scheme in ["tls", "https"] {
         let behind = FakeUpstream::for_any_name();
-        let (identity, stranger) = (Identity::of("the house"), Identity::of("a stranger"));
+        let (identity, stranger) =
+            (Identity::of("the house", UPSTREAM_HOST), Identity::of("a stranger", UPSTREAM_HOST));
         let upstream = EncryptedUpstream::start(scheme, &identity, &behind);
         let daemon = Setup::with_config(&upstream.config(&stranger)).start();
         let reply = daemon.client(1).send(&Wanted::new("www.example.org", "A").edns(1232));

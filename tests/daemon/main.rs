@@ -3,12 +3,14 @@
 mod aliases;
 mod blocking;
 mod cache;
+mod claims;
 mod commands;
 mod encrypted;
 mod faults;
 mod list_versions;
 mod local;
 mod malformed;
+mod notices;
 mod only_listed;
 mod own_rules;
 mod policy;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::rr::RecordType;
 
 use crate::support::{
-    FakeUpstream, LIST_HOST, ListIdentity, ListServer, Setup, Step, TestDaemon, answer, head, list,
+    FakeUpstream, Identity, LIST_HOST, ListServer, Setup, Step, TestDaemon, answer, head, list,
     redirect, status,
 };
 
@@ -15,12 +15,12 @@ const LISTED: &str = "tracker.listed.example";
 struct House {
     server: ListServer,
     upstream: FakeUpstream,
-    identity: ListIdentity,
+    identity: Identity,
 }
 
 impl House {
     fn new() -> House {
-        let identity = ListIdentity::of("the house's own");
+        let identity = Identity::of("the house's own", LIST_HOST);
         let server = ListServer::https(&identity);
         let zone = format!(
             "www.{LIST_HOST} A 127.0.0.1\n{LIST_HOST} CNAME www.{LIST_HOST}\n\
@@ -35,7 +35,7 @@ impl House {
 
     fn setup(&self, more: &str) -> Setup {
         let config = format!(
-            "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \
+            "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \
              \"{}\" }}]\n[lists]\nsubscribe_defaults = false\nca = \"{}\"\n",
             self.upstream.url(),
             self.identity.ca_file().display()
@@ -193,7 +193,7 @@ fn a_local_list_may_come_over_plain_http() {
 fn a_server_without_our_authority_is_not_believed() {
     let house = House::new();
     house.server.does(list(&names(20)));
-    let stranger = ListIdentity::of("somebody else");
+    let stranger = Identity::of("somebody else", LIST_HOST);
     let mut setup = house.setup("");
     let ours = house.identity.ca_file().display().to_string();
     setup.config = setup.config.replace(&ours, &stranger.ca_file().display().to_string());

@@ -9,7 +9,7 @@ use crate::support::{FakeUpstream, Mood, Setup, TestDaemon, ask};
 
 fn with_two(first: &FakeUpstream, second: &FakeUpstream) -> TestDaemon {
     Setup::with_config(&format!(
-        "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\" }}, {{ url = \"{}\" }}]\n",
+        "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\" }}, {{ url = \"{}\" }}]\n",
         first.url(),
         second.url()
     ))

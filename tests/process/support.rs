@@ -125,7 +125,7 @@ pub fn folder(config: &str) -> tempfile::TempDir {
 }
 
 /// Nobody listens on the upstream's port: nothing leaves this machine.
-pub const CONFIG: &str = "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{ url = \"udp://127.0.0.1:9\" }]\n[lists]\nsubscribe_defaults = false\n";
+pub const CONFIG: &str = "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{ url = \"udp://127.0.0.1:9\" }]\n[lists]\nsubscribe_defaults = false\n";
 
 /// Returns a query for a name's address.
 pub fn query(name: &str) -> Vec<u8> {

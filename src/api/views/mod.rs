@@ -3,6 +3,7 @@
 mod activity;
 mod history;
 mod list_updates;
+mod notices;
 mod policy;
 mod status;
 mod subjects;
@@ -16,16 +17,18 @@ pub use history::{
     ChangeView, Fate, PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, RevisionView,
 };
 pub use list_updates::{ListUpdateView, ReceivedView, UpdateEvent, UpdateOutcome};
+pub use notices::{Dismissed, NoticeView};
 pub use policy::{
     Changed, Checked, FailedAssert, LevelList, LevelView, LineView, ListBrief, ListState, ListView,
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
     VersionView,
 };
-pub use status::{Counts, Health, LogState, Status, UpstreamView};
+pub use status::{Counts, Health, IgnoredClaim, LogState, Status, UpstreamView};
 pub use subjects::{
     BindingView, Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView,
     DevicesMerged, HardwareView, HeardName, LikenessView, ScheduleView,
 };
+
 pub use tallies::{CompanyBrief, QueryTally, Tally};
 pub use why::{CompanyRow, DecidedBy, Expected, ListMatch, OwnMatch, Why, WhyAlias};
 

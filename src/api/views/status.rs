@@ -1,9 +1,11 @@
 //! One screen of how the daemon fares.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ListBrief, ListUpdateView, PauseView, QueryTally, Tally};
+use super::{ListBrief, ListUpdateView, NoticeView, PauseView, QueryTally, Tally};
 use crate::model::Level;
 
 /// How the daemon fares, in one word.
@@ -73,8 +75,15 @@ pub struct Status {
     pub log: LogState,
     /// What came in since the start.
     pub counts: Counts,
-    /// What a person should know.
+    /// Ways of telling devices apart that do not work here, each with what is used instead.
+    #[serde(default)]
+    pub unseen: Vec<String>,
+    /// What needs a person now.
     pub notices: Vec<String>,
+    /// How many notices are open.
+    pub open_notices: usize,
+    /// The latest of them.
+    pub latest_notices: Vec<NoticeView>,
 }
 
 /// One upstream.
@@ -128,4 +137,19 @@ pub struct Counts {
     pub connections: u64,
     /// Of the replies, those that the kernel or the client did not take.
     pub unsent: u64,
+    /// Queries put under the device that a forwarder named.
+    pub claims_taken: u64,
+    /// Queries and connections that claimed to be another's without being a forwarder's.
+    pub claims_ignored: u64,
+    /// The last of those.
+    pub last_ignored_claim: Option<IgnoredClaim>,
+}
+
+/// A claim that did not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IgnoredClaim {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub client: IpAddr,
 }

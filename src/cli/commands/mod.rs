@@ -13,6 +13,7 @@ mod lists_change;
 mod lists_update;
 pub mod log;
 mod log_follower;
+pub mod notices;
 pub mod pause;
 pub mod policy;
 pub mod policy_past;
@@ -28,9 +29,9 @@ use std::path::PathBuf;
 
 use super::{
     Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListArgs, ListsCommand, LogArgs, PolicyCommand, Row, RuleArgs, RulesCommand, ScopeArgs,
-    Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields, fit, length, offline,
-    percent, plural, quote, scope_flag, width, wrap,
+    Layout, ListArgs, ListsCommand, LogArgs, NoticesCommand, PolicyCommand, Row, RuleArgs,
+    RulesCommand, ScopeArgs, Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields,
+    fit, length, offline, percent, plural, quote, scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
@@ -86,6 +87,8 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Block(rule) => rules::add(session, Action::Block, rule).await,
         Command::Pause { span, scope } => pause::pause(session, *span, scope).await,
         Command::Resume { scope } => pause::resume(session, scope).await,
+        Command::Notices { command: None, all } => notices::run(session, *all).await,
+        Command::Notices { command: Some(command), .. } => notices::change(session, command).await,
         Command::Reload => reload::run(session).await,
         Command::Policy(command) => policy::run(session, command, args.config.as_deref()).await,
     }

@@ -9,7 +9,7 @@ use super::{
     percent, plural, sentence, short, wrap,
 };
 use crate::api::{
-    Health, ListBrief, ListState, ListUpdateView, PauseView, Status, UpstreamView, paths,
+    Counts, Health, ListBrief, ListState, ListUpdateView, PauseView, Status, UpstreamView, paths,
 };
 
 /// Calls the daemon and prints.
@@ -32,6 +32,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("last 24 h", queries(status)),
         ("tracking", tracking(status)),
         ("level", format!("{} for everyone", level_title(status.level, status.custom))),
+        ("notices", notices(status, screen)),
         ("paused", pauses(&status.pauses, screen)),
         ("lists", lists(&status.lists)),
         ("fetched", fetched(&status.fetching, screen)),
@@ -41,12 +42,14 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("cache", cache(status)),
         ("log", log(status)),
         ("since start", doors(status)),
+        ("forwarders", claims(&status.counts, screen)),
     ];
     let mut text = format!("{}: {}\n", screen.paint(style, word), escape(&status.summary));
     for notice in &status.notices {
         let notice = format!("! {}", escape(notice));
         text.push_str(&format!("  {}\n", wrap(&notice, 4, screen.width)));
     }
+    lines.extend(status.unseen.iter().map(|why| ("unseen", escape(why))));
     lines.extend(status.upstreams.iter().map(|view| ("upstream", upstream(view))));
     text.push_str(&fields(&lines, screen));
     text
@@ -87,6 +90,18 @@ fn pauses(pauses: &[PauseView], screen: &Screen) -> String {
         format!("{} until {}", escape(&pause.scope.to_string()), screen.clock(pause.until))
     };
     pauses.iter().map(text).collect::<Vec<String>>().join(", ")
+}
+
+fn notices(status: &Status, screen: &Screen) -> String {
+    if status.open_notices == 0 {
+        return String::new();
+    }
+    let told = status
+        .latest_notices
+        .iter()
+        .map(|notice| format!("{} ({})", escape(&notice.headline), screen.ago(notice.latest)));
+    let told = told.collect::<Vec<String>>().join("; ");
+    format!("{} open: {told}. All: deadpixel notices", count(status.open_notices as u64))
 }
 
 fn lists(lists: &[ListBrief]) -> String {
@@ -161,6 +176,22 @@ fn doors(status: &Status) -> String {
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
     parts.join(", ")
+}
+
+/// Tells of claims by others about who asks, those that nobody heeds too.
+fn claims(counts: &Counts, screen: &Screen) -> String {
+    let mut parts = Vec::new();
+    if counts.claims_taken > 0 {
+        let queries = plural(counts.claims_taken, "query");
+        parts.push(format!("{queries} of devices that they named"));
+    }
+    if counts.claims_ignored > 0 {
+        let last = counts.last_ignored_claim.map_or(String::new(), |last| {
+            format!(", the last from {} at {}", last.client, screen.clock(last.at))
+        });
+        parts.push(format!("{} of others ignored{last}", plural(counts.claims_ignored, "claim")));
+    }
+    parts.join("; ")
 }
 
 fn upstream(view: &UpstreamView) -> String {

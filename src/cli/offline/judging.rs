@@ -5,8 +5,8 @@ use super::{Element, Loaded};
 use crate::model::{DomainName, ListId, ListMask, RecordType};
 use crate::rules::parse::Format;
 use crate::rules::{
-    Answer, Asker, Asking, Candidate, Effect, Evaluation, Fate, FoundRule, Judgement, ListInfo,
-    LookedUp, Rewritten, evaluate,
+    Answer, Asker, Asking, Candidate, Evaluation, Fate, FoundRule, Judgement, ListInfo, LookedUp,
+    Rewritten, evaluate,
 };
 use crate::wire::{ResponseCode, data_text};
 
@@ -219,22 +219,12 @@ fn match_view(element: &Element, list: &Loaded, rule: &FoundRule, why: String) -
         LookedUp::Name(name) => name.to_string(),
         LookedUp::Address(address) => address.to_string(),
     };
-    let verdict = match rule.rule.effect {
-        _ if rule.rule.badfilter => "cancel",
-        _ if list.info.allowlist => "allow",
-        Effect::Block(_) => "block",
-        Effect::Allow => "allow",
-        Effect::Hole => "hole",
-        Effect::Rewrite(_) => "rewrite",
-        Effect::CancelRewrites(_) => "cancel",
-        Effect::Truncate => "truncate",
-    };
     MatchView {
         of,
         list: list.file.clone(),
         line: rule.rule.line,
         rule: rule.text.clone(),
-        verdict,
+        verdict: rule.rule.word(list.info.allowlist),
         why,
     }
 }

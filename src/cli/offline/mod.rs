@@ -8,10 +8,6 @@ mod report;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as ValueError;
-
 use super::{Failure, Screen, Style, escape, fields, plural, width};
 use crate::model::{DomainName, RecordType};
 use crate::rules::parse::Format;
@@ -31,8 +27,7 @@ pub struct OfflineArgs {
     pub lists: Vec<PathBuf>,
     /// Their syntax: auto, hosts, domains, wildcard, adguard, dnsmasq, unbound, rpz, pihole or
     /// disconnect
-    #[arg(long, value_name = "FORMAT", default_value = "auto", hide_default_value = true,
-        value_parser = parse_format)]
+    #[arg(long, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
     pub list_format: Format,
     /// Their rewrites are obeyed
     #[arg(long)]
@@ -109,12 +104,4 @@ fn parse_name(text: &str) -> Result<DomainName, String> {
         DomainName::from_presentation(text).map_err(|_| why)
     });
     read.map_err(|why| format!("`{text}` is no domain name: {why}"))
-}
-
-fn parse_format(text: &str) -> Result<Format, String> {
-    let read: Result<Format, ValueError> = Format::deserialize(text.into_deserializer());
-    read.map_err(|_| {
-        "write auto, hosts, domains, wildcard, adguard, dnsmasq, unbound, rpz, pihole or disconnect"
-            .into()
-    })
 }

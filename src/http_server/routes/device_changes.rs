@@ -48,6 +48,7 @@ pub async fn forget(
             app.parts.log.flush();
             for part in &device.parts {
                 app.parts.log.erase(*part)?;
+                app.parts.news.notices.forget(*part);
             }
         }
         // Without its name a device is the parts that it had.

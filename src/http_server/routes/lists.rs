@@ -14,7 +14,7 @@ use crate::lists::{ListChange as NameChange, ListReport, Version, VersionState};
 use crate::model::{ListKind, ListMask, ListName};
 use crate::policy_file::Change;
 use crate::rules::ListInfo;
-use crate::rules::parse::{Format, RefusedLine};
+use crate::rules::parse::RefusedLine;
 
 /// Answers `GET`.
 pub async fn list(State(app): State<Shared>) -> Answer<Vec<ListView>> {
@@ -74,7 +74,7 @@ fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
         skipped: report.skipped.into_iter().map(line).collect(),
         held: report.held,
         title: report.title,
-        format: word(report.format),
+        format: report.format.as_str().into(),
         version: report.version,
         unique: report.unique,
         ignored: report.ignored,
@@ -83,11 +83,6 @@ fn view(snapshot: &Snapshot, report: ListReport) -> ListView {
         versions: Vec::new(),
         worth: ListWorth::default(),
     }
-}
-
-/// Returns the word of a format in files and arguments.
-fn word(format: Format) -> String {
-    format!("{format:?}").to_lowercase()
 }
 
 fn versions(app: &App, list: &ListName) -> Vec<VersionView> {

@@ -8,6 +8,7 @@ mod levels;
 mod list_changes;
 mod list_updates;
 mod lists;
+mod notices;
 mod pause;
 mod policy;
 mod policy_past;
@@ -32,6 +33,7 @@ use super::{
 use crate::api::paths;
 use list_changes::list_name;
 use lists::list_briefs;
+use notices::notice_views;
 use rules::{rule_view, written_view};
 use who::company_rows;
 
@@ -70,6 +72,8 @@ pub fn routes() -> Router<Shared> {
         .route(paths::RULES_REMOVE, post(rules::remove))
         .route(paths::PAUSE, post(pause::pause))
         .route(paths::RESUME, post(pause::resume))
+        .route(paths::NOTICES, get(notices::list))
+        .route(paths::NOTICE_DISMISS, post(notices::dismiss))
         .route(paths::RELOAD, post(policy::reload))
         .route(paths::POLICY_HISTORY, get(policy_past::history))
         .route(paths::POLICY_DIFF, compare)

@@ -2,12 +2,16 @@
 
 use axum::extract::State;
 
-use super::{Answer, App, Shared, Snapshot, list_briefs, pause_views, tally_of};
+use super::{Answer, App, Shared, Snapshot, list_briefs, notice_views, pause_views, tally_of};
 use crate::api::{
     Health, LogState, PauseView, ProblemDocument, QueryTally, Status, UpstreamView, timestamp,
 };
+use crate::discovery::Sense;
 use crate::model::{Level, Scope};
 use crate::upstream::UpstreamStatus;
+
+/// Open notices that are shown beside everything else.
+const LATEST_NOTICES: usize = 3;
 
 /// Answers `GET`.
 pub async fn show(State(app): State<Shared>) -> Answer<Status> {
@@ -30,6 +34,9 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
     notices.extend(figures.set_aside.as_ref().map(|aside| {
         format!("log.db was damaged: it lies in {}, and a new one was begun", aside.display())
     }));
+    let mut latest_notices = notice_views(app, false);
+    let open_notices = latest_notices.len();
+    latest_notices.truncate(LATEST_NOTICES);
     let (health, summary) = judge(&notices, &pauses, level);
     let cache = parts.resolver.cache_figures();
     Ok(Status {
@@ -63,7 +70,10 @@ fn report(app: &App) -> Result<Status, ProblemDocument> {
             error: figures.error,
         },
         counts: (parts.counts)(),
+        unseen: unseen(parts.discovery.senses()),
         notices,
+        open_notices,
+        latest_notices,
     })
 }
 
@@ -93,6 +103,12 @@ fn upstream(status: UpstreamStatus) -> UpstreamView {
         last_error: status.last_error,
         zone: status.zone,
     }
+}
+
+/// Says which ways of seeing do not work here, and what is used instead.
+fn unseen(senses: Vec<Sense>) -> Vec<String> {
+    let told = senses.into_iter().filter_map(|sense| Some((sense.name, sense.blind?)));
+    told.map(|(name, why)| format!("{name}: {why}")).collect()
 }
 
 /// Says what to try when none of the upstreams for all names answers.

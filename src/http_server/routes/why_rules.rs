@@ -7,8 +7,8 @@ use crate::lists::{Guard, shipped};
 use crate::model::{DomainName, ListId, ListMask, Scope, Verdict};
 use crate::policy::{Decision, DevicePolicy};
 use crate::rules::{
-    Asking, Candidate, Effect, Fate, FoundRule, Judgement, ListInfo, LookedUp, Pattern, Rule,
-    covers_name, evaluate, find_rules,
+    Asking, Candidate, Fate, FoundRule, Judgement, ListInfo, LookedUp, Pattern, Rule, covers_name,
+    evaluate, find_rules,
 };
 
 /// Rules of one list that are told of one name.
@@ -244,22 +244,9 @@ fn view(found: &Found<'_>, binds: bool, why: String) -> ListMatch {
         version: found.list.version,
         rule: text.clone(),
         line: Some(rule.line),
-        verdict: effect_word(rule, found.info).into(),
+        verdict: rule.word(found.info.allowlist).into(),
         binds,
         why,
-    }
-}
-
-fn effect_word(rule: &Rule, info: &ListInfo) -> &'static str {
-    match rule.effect {
-        _ if rule.badfilter => "cancel",
-        _ if info.allowlist => "allow",
-        Effect::Block(_) => "block",
-        Effect::Allow => "allow",
-        Effect::Hole => "hole",
-        Effect::Rewrite(_) => "rewrite",
-        Effect::CancelRewrites(_) => "cancel",
-        Effect::Truncate => "truncate",
     }
 }
 

@@ -10,12 +10,13 @@ use super::*;
 use crate::clock::Clock;
 use crate::upstream::{Settings, UpstreamSettings};
 
+#[path = "../../../tests/daemon/support/identity.rs"]
+mod identity;
 #[path = "../../../tests/daemon/support/list_server.rs"]
 mod list_server;
 
-use list_server::{
-    LIST_HOST, ListIdentity, ListServer, Step, answer, head, list, redirect, status,
-};
+use identity::Identity;
+use list_server::{LIST_HOST, ListServer, Step, answer, head, list, redirect, status};
 
 /// Small, so that what is too large is soon made.
 const SMALL: Limits = Limits { wire: 1 << 20, unpacked: 4 << 20, ..LIMITS };
@@ -92,15 +93,15 @@ struct Scene {
 
 impl Scene {
     fn https() -> Scene {
-        let identity = ListIdentity::of("ours");
+        let identity = Identity::of("ours", LIST_HOST);
         Scene::with(ListServer::https(&identity), &identity)
     }
 
     fn http() -> Scene {
-        Scene::with(ListServer::http(), &ListIdentity::of("ours"))
+        Scene::with(ListServer::http(), &Identity::of("ours", LIST_HOST))
     }
 
-    fn with(server: ListServer, trusted: &ListIdentity) -> Scene {
+    fn with(server: ListServer, trusted: &Identity) -> Scene {
         let names = Names::start();
         let trust = Trust::with_own(Some(&trusted.ca_file())).expect("a certificate");
         let fetcher = Fetcher::within(SMALL, reach::is_public, names.upstreams(), &trust);
@@ -108,7 +109,7 @@ impl Scene {
     }
 
     /// Takes addresses of 127.0.0.0/24 for public ones, and the test's authority for a public one.
-    fn as_if_public(identity: &ListIdentity, server: ListServer) -> Scene {
+    fn as_if_public(identity: &Identity, server: ListServer) -> Scene {
         let names = Names::start();
         let trust = Trust::with_own(Some(&identity.ca_file())).expect("a certificate");
         let trust = Trust { public: Arc::clone(&trust.local), ..trust };
@@ -352,7 +353,7 @@ async fn redirects_are_followed_and_not_for_ever() {
 
 #[tokio::test]
 async fn no_hop_leads_to_a_private_address_unless_the_list_is_local() {
-    let identity = ListIdentity::of("ours");
+    let identity = Identity::of("ours", LIST_HOST);
     let scene = Scene::as_if_public(&identity, ListServer::https(&identity));
     let elsewhere = ListServer::http();
     elsewhere.does(list(b"secret.example\n"));
@@ -390,7 +391,7 @@ async fn no_hop_leads_to_a_private_address_unless_the_list_is_local() {
 
 #[tokio::test]
 async fn public_addresses_of_a_host_are_tried_and_its_private_ones_are_not() {
-    let identity = ListIdentity::of("ours");
+    let identity = Identity::of("ours", LIST_HOST);
     let scene = Scene::as_if_public(&identity, ListServer::https(&identity));
     scene.server.does(list(LIST));
     // Nobody listens on the first of the public ones.
@@ -434,7 +435,7 @@ async fn a_local_list_may_come_over_http() {
 
 #[tokio::test]
 async fn only_the_server_that_the_address_names_is_believed() {
-    let (ours, theirs) = (ListIdentity::of("ours"), ListIdentity::of("theirs"));
+    let (ours, theirs) = (Identity::of("ours", LIST_HOST), Identity::of("theirs", LIST_HOST));
     let scene = Scene::with(ListServer::https(&theirs), &ours);
     scene.server.does(list(LIST));
     let error = scene.fetch().await.expect_err("another authority");
@@ -454,7 +455,7 @@ async fn only_the_server_that_the_address_names_is_believed() {
 
 #[tokio::test]
 async fn own_authorities_do_not_vouch_for_servers_out_there() {
-    let identity = ListIdentity::of("ours");
+    let identity = Identity::of("ours", LIST_HOST);
     let server = ListServer::https(&identity);
     server.does(list(LIST));
     let names = Names::start();

@@ -29,6 +29,8 @@ mod words;
 mod zone_record;
 mod zone_text;
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -92,6 +94,40 @@ pub enum Format {
     Pihole,
     /// Disconnect's `services.json`.
     Disconnect,
+}
+
+impl Format {
+    /// Every syntax and its word in files, arguments and the API.
+    pub const WORDS: [(&'static str, Format); 10] = [
+        ("auto", Format::Auto),
+        ("hosts", Format::Hosts),
+        ("domains", Format::Domains),
+        ("wildcard", Format::Wildcard),
+        ("adguard", Format::Adguard),
+        ("dnsmasq", Format::Dnsmasq),
+        ("unbound", Format::Unbound),
+        ("rpz", Format::Rpz),
+        ("pihole", Format::Pihole),
+        ("disconnect", Format::Disconnect),
+    ];
+
+    /// Returns its word.
+    pub fn as_str(self) -> &'static str {
+        let found = Format::WORDS.iter().find(|(_, format)| *format == self);
+        found.expect("every syntax has a word").0
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Format, String> {
+        let found = Format::WORDS.iter().find(|(word, _)| *word == text);
+        found.map(|(_, format)| *format).ok_or_else(|| {
+            let words = Format::WORDS.map(|(word, _)| word).join(", ");
+            format!("`{text}` is no format; write one of {words}")
+        })
+    }
 }
 
 /// How a list is to be read.

@@ -10,19 +10,6 @@ use super::*;
 use crate::model::RecordType;
 use crate::rules::test_data;
 
-const FORMATS: [Format; 10] = [
-    Format::Auto,
-    Format::Hosts,
-    Format::Domains,
-    Format::Wildcard,
-    Format::Adguard,
-    Format::Dnsmasq,
-    Format::Unbound,
-    Format::Rpz,
-    Format::Pihole,
-    Format::Disconnect,
-];
-
 fn read(text: &str, format: Format) -> ParsedList {
     parse(text.as_bytes(), format).expect("a good list")
 }
@@ -539,7 +526,7 @@ proptest! {
         end in prop::sample::select(vec!["\n", "\r\n", "\r"])
     ) {
         let octets = lines.join(end.as_bytes());
-        for format in FORMATS {
+        for (_, format) in Format::WORDS {
             if let Ok(list) = parse(&octets, format) {
                 prop_assert!(list.rules.iter().all(|rule| (1..=list.summary.lines).contains(&rule.line)));
                 prop_assert!(list.summary.refused + list.summary.boilerplate <= list.summary.lines);

@@ -1,31 +1,18 @@
 //! Encryption in front of an upstream of ours: TLS and HTTPS, with a certificate of the test's own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
-use super::FakeUpstream;
+use super::{FakeUpstream, Identity};
 
 /// The host in the url and in the certificate.
-const HOST: &str = "dns.example";
-
-/// A certificate that is its own authority, and the folder with its PEM file.
-pub struct Identity {
-    certificate: rcgen::Certificate,
-    key: rcgen::KeyPair,
-    folder: tempfile::TempDir,
-}
+pub const UPSTREAM_HOST: &str = "dns.example";
 
 /// An encrypted upstream; what it decrypts is asked of the upstream behind it.
 pub struct EncryptedUpstream {
@@ -34,46 +21,14 @@ pub struct EncryptedUpstream {
     _runtime: Runtime,
 }
 
-impl Identity {
-    /// Makes an authority of this name with a certificate for `dns.example`.
-    pub fn of(authority: &str) -> Identity {
-        let mut parameters = rcgen::CertificateParams::new(vec![HOST.into()]).expect("a name");
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, authority);
-        parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2999, 1, 1);
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let certificate = parameters.self_signed(&key).expect("a certificate");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).expect("ca.pem");
-        Identity { certificate, key, folder }
-    }
-
-    /// Returns the PEM file by which it is believed.
-    pub fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    fn acceptor(&self, scheme: &str) -> TlsAcceptor {
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key");
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.der().clone()], key)
-            .expect("a certificate");
-        let protocol = if scheme == "https" { "h2" } else { "dot" };
-        config.alpn_protocols = vec![protocol.into()];
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
-
 impl EncryptedUpstream {
     /// Starts `tls` or `https` in front of an upstream.
     pub fn start(scheme: &'static str, identity: &Identity, behind: &FakeUpstream) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (acceptor, behind) = (identity.acceptor(scheme), behind.address());
+        let protocol = if scheme == "https" { "h2" } else { "dot" };
+        let (acceptor, behind) = (identity.acceptor(&[protocol]), behind.address());
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
@@ -92,13 +47,13 @@ impl EncryptedUpstream {
     /// Returns the url that config.toml names it by.
     pub fn url(&self) -> String {
         let path = if self.scheme == "https" { "/dns-query" } else { "" };
-        format!("{}://{HOST}:{}{path}", self.scheme, self.address.port())
+        format!("{}://{UPSTREAM_HOST}:{}{path}", self.scheme, self.address.port())
     }
 
     /// Returns config.toml with this upstream alone, believed by `authority`.
     pub fn config(&self, authority: &Identity) -> String {
         format!(
-            "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\", \
+            "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{{ url = \"{}\", \
              addresses = [\"{}\"], ca_file = \"{}\" }}]\n",
             self.url(),
             self.address.ip(),

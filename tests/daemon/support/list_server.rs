@@ -1,16 +1,14 @@
 //! A server of lists on loopback, over TLS or not, whose answers are octets that a test wrote.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use super::Identity;
 
 /// The host in the server's certificate.
 pub const LIST_HOST: &str = "lists.example";
@@ -31,44 +29,6 @@ pub enum Step {
 /// Answers a request, given by its head.
 type Script = dyn Fn(&str) -> Vec<Step> + Send + Sync;
 
-/// A certificate that is its own authority, and the folder with its PEM file.
-pub struct ListIdentity {
-    certificate: rcgen::Certificate,
-    key: rcgen::KeyPair,
-    folder: tempfile::TempDir,
-}
-
-impl ListIdentity {
-    /// Makes an authority of this name with a certificate for [`LIST_HOST`].
-    pub fn of(authority: &str) -> ListIdentity {
-        let mut parameters = rcgen::CertificateParams::new(vec![LIST_HOST.into()]).expect("a name");
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, authority);
-        parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2999, 1, 1);
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let certificate = parameters.self_signed(&key).expect("a certificate");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).expect("ca.pem");
-        ListIdentity { certificate, key, folder }
-    }
-
-    /// Returns the PEM file by which it is believed.
-    pub fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    fn acceptor(&self) -> TlsAcceptor {
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key");
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.der().clone()], key)
-            .expect("a certificate");
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
-
 /// A server of lists; stops when dropped.
 pub struct ListServer {
     address: SocketAddr,
@@ -86,8 +46,8 @@ struct Shared {
 
 impl ListServer {
     /// Starts an https server.
-    pub fn https(identity: &ListIdentity) -> ListServer {
-        ListServer::start("https", Ipv4Addr::LOCALHOST.into(), Some(identity.acceptor()))
+    pub fn https(identity: &Identity) -> ListServer {
+        ListServer::start("https", Ipv4Addr::LOCALHOST.into(), Some(identity.acceptor(&[])))
     }
 
     /// Starts an http server.

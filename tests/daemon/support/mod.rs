@@ -2,16 +2,16 @@
 
 mod ask;
 mod encrypted;
+mod identity;
 mod list_server;
 mod replies;
 mod test_daemon;
 mod upstream;
 
 pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp, read_framed, write_framed};
-pub use encrypted::{EncryptedUpstream, Identity};
-pub use list_server::{
-    LIST_HOST, ListIdentity, ListServer, Step, answer, head, list, redirect, status,
-};
+pub use encrypted::{EncryptedUpstream, UPSTREAM_HOST};
+pub use identity::Identity;
+pub use list_server::{LIST_HOST, ListServer, Step, answer, head, list, redirect, status};
 pub use replies::Reply;
 pub use test_daemon::{Setup, TestDaemon};
 pub use upstream::{FakeUpstream, Mood};

@@ -28,7 +28,7 @@ impl Setup {
     /// A daemon that forwards to `upstream`, with the policy as first written.
     pub fn forwarding_to(upstream: &FakeUpstream) -> Setup {
         Setup::with_config(&format!(
-            "[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n[upstream]\nservers = [{{ url = \"{}\" }}]\n",
+            "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n[upstream]\nservers = [{{ url = \"{}\" }}]\n",
             upstream.url()
         ))
     }

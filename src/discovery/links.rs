@@ -1,0 +1,119 @@
+//! Our interfaces: which carry multicast, and which addresses are on a link with us.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use nix::sys::socket::SockaddrStorage;
+
+/// One interface that is up, other than loopback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Its number.
+    pub(super) index: u32,
+    /// Whether it carries multicast.
+    pub(super) multicast: bool,
+    /// Our addresses on it, with the lengths of their prefixes.
+    pub(super) addresses: Vec<(IpAddr, u8)>,
+}
+
+impl Link {
+    /// Returns our first IPv4 address on it.
+    pub(super) fn ipv4(&self) -> Option<Ipv4Addr> {
+        self.addresses.iter().find_map(|(address, _)| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        })
+    }
+}
+
+/// All interfaces that are up, other than loopback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Links(pub(super) Vec<Link>);
+
+impl Links {
+    /// Asks the kernel; none where it does not tell.
+    pub(super) fn read() -> Links {
+        let mut found: BTreeMap<String, Link> = BTreeMap::new();
+        for entry in getifaddrs().into_iter().flatten() {
+            let up = InterfaceFlags::IFF_UP;
+            if !entry.flags.contains(up) || entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
+                continue;
+            }
+            let link = found.entry(entry.interface_name).or_default();
+            link.multicast = entry.flags.contains(InterfaceFlags::IFF_MULTICAST);
+            let address = entry.address.as_ref().and_then(ip);
+            let mask = entry.netmask.as_ref().and_then(ip);
+            link.addresses.extend(address.zip(mask.map(length)));
+        }
+        let numbered = found.into_iter().filter_map(|(name, link)| {
+            let index = if_nametoindex(name.as_str()).ok()?;
+            Some(Link { index, ..link })
+        });
+        Links(numbered.collect())
+    }
+
+    /// Returns whether an address is one of our own.
+    pub(super) fn is_ours(&self, address: IpAddr) -> bool {
+        let mut all = self.0.iter().flat_map(|link| &link.addresses);
+        address.is_loopback() || all.any(|(ours, _)| *ours == address)
+    }
+
+    /// Returns whether an address is on a link of ours.
+    pub(super) fn has_on_link(&self, address: IpAddr) -> bool {
+        if let IpAddr::V6(v6) = address
+            && v6.is_unicast_link_local()
+        {
+            return true;
+        }
+        let mut all = self.0.iter().flat_map(|link| &link.addresses);
+        all.any(|(ours, length)| shares(*ours, address, *length))
+    }
+}
+
+fn shares(ours: IpAddr, other: IpAddr, length: u8) -> bool {
+    match (ours, other) {
+        (IpAddr::V4(ours), IpAddr::V4(other)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
+            (ours.to_bits() ^ other.to_bits()) & mask == 0
+        }
+        (IpAddr::V6(ours), IpAddr::V6(other)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
+            (ours.to_bits() ^ other.to_bits()) & mask == 0
+        }
+        _ => false,
+    }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+fn length(mask: IpAddr) -> u8 {
+    let ones = match mask {
+        IpAddr::V4(mask) => mask.to_bits().count_ones(),
+        IpAddr::V6(mask) => mask.to_bits().count_ones(),
+    };
+    u8::try_from(ones).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_shares_a_prefix_with_us_is_on_a_link_of_ours() {
+        let at = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let addresses = vec![(at("192.168.7.1"), 24), (at("fd00:7::1"), 64), (at("10.9.9.9"), 32)];
+        let links = Links(vec![Link { index: 2, multicast: true, addresses }]);
+        for near in ["192.168.7.200", "fd00:7::abcd", "fe80::1", "10.9.9.9"] {
+            assert!(links.has_on_link(at(near)), "{near}");
+        }
+        for far in ["192.168.8.1", "fd00:8::1", "10.9.9.8", "1.1.1.1", "::1", "127.0.0.1"] {
+            assert!(!links.has_on_link(at(far)), "{far}");
+        }
+        assert!(links.is_ours(at("10.9.9.9")) && !links.is_ours(at("192.168.7.200")));
+    }
+}

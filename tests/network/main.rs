@@ -1,0 +1,7 @@
+//! Whole networks: hosts, a bridge and the real binary, each in a network namespace of its own.
+//!
+//! They need root and iproute2; elsewhere each test prints why it is skipped.
+
+mod identity;
+mod impostors;
+mod support;

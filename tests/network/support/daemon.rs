@@ -1,0 +1,145 @@
+//! The real binary in a namespace, with an upstream on its loopback interface.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::{Host, Net};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
+
+/// The addresses at which it is asked.
+const V4: &str = "192.168.7.2";
+const V6: &str = "fd00:7::2";
+const PORT: u16 = 5353;
+
+/// The host on which the daemon runs; it is killed when dropped.
+pub struct House {
+    pub host: Host,
+    daemon: Child,
+    folder: tempfile::TempDir,
+}
+
+/// A device as `devices --json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub name: String,
+    pub queries: u64,
+}
+
+impl House {
+    /// Starts the daemon with this policy.
+    pub fn start(net: &Net, policy: &str) -> House {
+        let host = net.host("house", "52:54:00:00:00:02");
+        let host = host.with(&[&format!("{V4}/24"), &format!("{V6}/64")]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = format!(
+            "[dns]\nlisten = [\"0.0.0.0:{PORT}\", \"[::]:{PORT}\"]\nworkers = 1\n\
+             [upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n",
+            host.inside(upstream)
+        );
+        std::fs::write(folder.path().join("config.toml"), config).expect("written");
+        std::fs::create_dir(folder.path().join("data")).expect("a folder");
+        std::fs::write(folder.path().join("data/policy.toml"), policy).expect("written");
+        let daemon = host.inside(|| run(&folder));
+        House { host, daemon, folder }
+    }
+
+    /// The address for those who ask over IPv4.
+    pub fn v4(&self) -> SocketAddr {
+        SocketAddr::new(V4.parse().expect("an address"), PORT)
+    }
+
+    /// The address for those who ask over IPv6.
+    pub fn v6(&self) -> SocketAddr {
+        SocketAddr::new(V6.parse().expect("an address"), PORT)
+    }
+
+    /// Returns the devices that asked, by name.
+    pub fn devices(&self) -> Vec<Device> {
+        let told = self.command(&["devices", "--json"]);
+        let list: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+        let device = |value: &serde_json::Value| Device {
+            name: value["name"].as_str().expect("a name").into(),
+            queries: value["queries"]["queries"].as_u64().expect("a number"),
+        };
+        let all = list.as_array().expect("a list").iter().map(device);
+        let mut asked: Vec<Device> = all.filter(|device| device.queries > 0).collect();
+        asked.sort_by(|a, b| a.name.cmp(&b.name));
+        asked
+    }
+
+    /// Replaces policy.toml, and returns once the new one is in force.
+    pub fn rewrite_policy(&self, policy: &str) {
+        std::fs::write(self.folder.path().join("data/policy.toml"), policy).expect("written");
+        self.command(&["reload"]);
+    }
+
+    /// Runs a command of the program and returns what it prints.
+    pub fn command(&self, words: &[&str]) -> Vec<u8> {
+        let mut command = Command::new(BINARY);
+        command.args(words).arg("--config").arg(self.folder.path().join("config.toml"));
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Waits until the kernel has `address` at `hardware`, and whoever follows it had time to hear.
+    pub fn until_it_sees(&self, address: &str, hardware: &str) {
+        for _ in 0..200 {
+            let told = self.host.told(&format!("neighbour show {address}"));
+            if told.contains(hardware) {
+                std::thread::sleep(Duration::from_millis(200));
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("{address} is not at {hardware}: {}", self.host.told("neighbour show"));
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn run(folder: &tempfile::TempDir) -> Child {
+    let mut daemon = Command::new(BINARY)
+        .args(["run", "--config"])
+        .arg(folder.path().join("config.toml"))
+        .env("NO_COLOR", "1")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(daemon.stderr.take().expect("piped"));
+    let mut told = String::new();
+    while !told.contains("answering DNS on ") {
+        assert!(lines.read_line(&mut told).expect("text") > 0, "it ended:\n{told}");
+    }
+    // What it says later must find a reader; the thread ends with it.
+    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+    daemon
+}
+
+/// Starts an upstream that gives every name an address, and returns its line in config.toml.
+fn upstream() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let url = format!("udp://{}", socket.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        // It ends with the test's process.
+        while let Ok((length, client)) = socket.recv_from(&mut packet) {
+            let labels = packet[12..length].iter().position(|&octet| octet == 0);
+            let end = 12 + labels.expect("a name") + 5;
+            let mut reply = packet[..end].to_vec();
+            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 203, 0, 113, 7]);
+            socket.send_to(&reply, client).expect("sent");
+        }
+    });
+    url
+}
