@@ -28,7 +28,10 @@ device = \"TV\"
 ";
 
 fn daemon() -> (TestDaemon, FakeUpstream) {
-    let upstream = FakeUpstream::with("*.example. 300 A 203.0.113.1\n*.com. 300 A 203.0.113.2");
+    let upstream = FakeUpstream::with(
+        "*.example. 300 A 203.0.113.1\n*.com. 300 A 203.0.113.2\n\
+         metrics.shop.example. 300 CNAME shop.sc.omtrdc.net.\nshop.sc.omtrdc.net. 300 A 203.0.113.9",
+    );
     (Setup::forwarding_to(&upstream).policy(HOUSE).start(), upstream)
 }
 
@@ -169,7 +172,11 @@ fn history_tells_pauses_too_and_differences_are_shown() {
 }
 
 /// Every pair of client and name, each asked once before.
-const ASKED: [(u8, &str); 8] = [
+const ASKED: [(u8, &str); 12] = [
+    (3, "www.google-analytics.com"),
+    (3, "metrics.shop.example"),
+    (4, "metrics.shop.example"),
+    (9, "game.example"),
     (3, PIXEL),
     (3, "game.example"),
     (3, "www.tiktok.com"),

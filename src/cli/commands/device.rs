@@ -150,7 +150,7 @@ fn bindings(bindings: &[BindingView], screen: &Screen) -> String {
         Column::whole("GRADE"),
         Column::whole("FROM"),
         Column::whole("UNTIL"),
-        Column::words("EVIDENCE"),
+        Column::words("EVIDENCE").least(20),
     ];
     let mut table = Table::new(columns);
     for binding in bindings {

@@ -81,7 +81,7 @@ fn row(change: &ChangeView, screen: &Screen) -> Row {
     let what = format!("{}{}", escape(&change.what), until.unwrap_or_default());
     let style = if change.in_force { Style::Strong } else { Style::Plain };
     Row::of([
-        screen.clock_seconds(change.time).into(),
+        screen.clock(change.time).into(),
         escape(&change.actor).into(),
         Cell::styled(style, format!("{revision}{mark}")),
         what.into(),
@@ -126,8 +126,8 @@ pub fn render_undone(undone: &PolicyUndone, screen: &Screen) -> String {
         several => {
             let mut text = format!("Taken back: {}\n", plural(several.len() as u64, "change"));
             for change in several {
-                let line = format!("  {}", title(change, screen));
-                text.push_str(&format!("{}\n", wrap(&line, 4, screen.width)));
+                let line = wrap(&title(change, screen), 4, screen.width);
+                text.push_str(&format!("  {line}\n"));
             }
             text
         }

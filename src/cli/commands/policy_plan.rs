@@ -48,19 +48,21 @@ fn table(changes: &[PlannedChange]) -> Table {
         Column::whole("NOW"),
         Column::whole("THEN"),
         Column::number("QUERIES"),
-        Column::words("WHY").least(14),
     ];
     let mut table = Table::new(columns);
     for change in changes {
         let forgotten = if change.known { "" } else { " (forgotten)" };
-        table.push(Row::of([
+        let mut row = Row::of([
             format!("{}{forgotten}", escape(&change.device)).into(),
             escape(&change.name).into(),
             fate(change.now),
             fate(change.then),
             count(change.queries).into(),
-            escape(&change.why).into(),
-        ]));
+        ]);
+        if !change.why.is_empty() {
+            row.remark(escape(&change.why));
+        }
+        table.push(row);
     }
     table
 }
