@@ -300,6 +300,8 @@ impl PolicyFile {
 #[cfg(test)]
 mod clock_tests;
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod keeper_tests;
 #[cfg(test)]
 mod keys_tests;
