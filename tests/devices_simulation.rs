@@ -219,7 +219,7 @@ impl House {
         if hour == 3 && day % 14 == 13 {
             self.change_hardware(day);
         }
-        if hour == 5 && day % 3 == 0 {
+        if hour == 5 && day.is_multiple_of(3) {
             self.restart(day);
         }
         self.disturb_clock(day, hour);
@@ -243,7 +243,7 @@ impl House {
         self.devices = opened.expect("devices");
         self.configure();
         self.tell_leases();
-        if day % 2 == 0 {
+        if day.is_multiple_of(2) {
             let all = self.neighbours.iter().map(|(&address, &hardware)| Neighbour {
                 address,
                 hardware: Some(hardware),

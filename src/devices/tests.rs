@@ -345,7 +345,8 @@ fn all_addresses_of_one_hardware_address_are_one_device() {
     let device = &house.devices.list()[0];
     assert_eq!(
         (device.name.as_str(), device.key.as_str()),
-        ("3c:5a:b4:01:02:01", "3c:5a:b4:01:02:01")
+        ("Google", "3c:5a:b4:01:02:01"),
+        "the maker's name is better than none"
     );
     assert_eq!(device.addresses, [ip("10.0.0.5"), ip("fd00::1")]);
     assert_eq!((device.hardware.as_slice(), device.grade), (&[mac(1)][..], Some(Grade::Hardware)));
@@ -749,13 +750,16 @@ fn one_hardware_address_has_no_more_than_256_addresses() {
     assert_eq!((register.seats.len(), register.facts.len()), (256, 256));
 }
 
+/// An address and the hardware that has it.
+type Row = (u8, u8);
+
 /// Who is held to ask, told from the rules as they are written, one after the other.
 fn naive_owner(
     address: u8,
-    (kernel, leases): (&[(u8, u8)], &[(u8, u8)]),
+    (kernel, leases): (&[Row], &[Row]),
     policy: &[(Vec<u8>, Vec<u8>)],
 ) -> (Option<usize>, Option<u8>) {
-    let find = |rows: &[(u8, u8)]| rows.iter().rev().find(|row| row.0 == address).map(|row| row.1);
+    let find = |rows: &[Row]| rows.iter().rev().find(|row| row.0 == address).map(|row| row.1);
     let hardware = find(kernel).or_else(|| find(leases));
     let by_hardware = |m: u8| policy.iter().position(|(_, hardware)| hardware.contains(&m));
     let by_address = |a: u8| policy.iter().position(|(addresses, _)| addresses.contains(&a));

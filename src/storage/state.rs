@@ -93,6 +93,37 @@ CREATE TABLE list_attempt(
 ) WITHOUT ROWID;
 ",
     "
+ALTER TABLE device ADD COLUMN part TEXT;  -- a hardware address, an address, others; NULL: a name
+ALTER TABLE device ADD COLUMN merged INTEGER NOT NULL DEFAULT 0; -- 1: its entry went to another
+UPDATE device SET part = name WHERE named = 0;
+
+CREATE TABLE device_entry(
+    device INTEGER NOT NULL,
+    entry TEXT NOT NULL,          -- a hardware address, address or prefix that the policy names
+    PRIMARY KEY(device, entry)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO device_entry
+    SELECT device, address FROM binding WHERE source = 'policy' AND ended IS NULL;
+
+-- A binding's device is the part that events are recorded under. Grades are hardware, lease,
+-- forwarder, address; sources kernel, lease, forwarder, policy, beside, address, others.
+ALTER TABLE binding ADD COLUMN hardware TEXT;
+ALTER TABLE binding ADD COLUMN detail TEXT; -- interface, prefix, forwarder or address beside
+UPDATE binding SET grade = 'address' WHERE grade = 'named';
+UPDATE binding SET ended = max(began, coalesce(
+    (SELECT last_seen FROM device WHERE device.id = binding.device), 0))
+    WHERE source = 'policy' AND ended IS NULL;
+
+CREATE TABLE device_hint(
+    part TEXT NOT NULL,           -- a hardware address or an address
+    source TEXT NOT NULL,         -- person, lease, mdns, reverse-name, maker
+    name TEXT,
+    words TEXT NOT NULL,          -- one a line
+    kind TEXT,
+    PRIMARY KEY(part, source)
+) WITHOUT ROWID;
+",
+    "
 CREATE TABLE timed_change(        -- changes of pauses and rules with an end, for the history
     at INTEGER NOT NULL,          -- microseconds
     actor TEXT NOT NULL,
@@ -130,37 +161,6 @@ CREATE TABLE contact(
     company TEXT NOT NULL,        -- empty: the part was heard of
     since INTEGER NOT NULL,       -- microseconds that had passed, as notice_time counts them
     PRIMARY KEY(part, company)
-) WITHOUT ROWID;
-",
-    "
-ALTER TABLE device ADD COLUMN part TEXT;  -- a hardware address, an address, others; NULL: a name
-ALTER TABLE device ADD COLUMN merged INTEGER NOT NULL DEFAULT 0; -- 1: its entry went to another
-UPDATE device SET part = name WHERE named = 0;
-
-CREATE TABLE device_entry(
-    device INTEGER NOT NULL,
-    entry TEXT NOT NULL,          -- a hardware address, address or prefix that the policy names
-    PRIMARY KEY(device, entry)
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO device_entry
-    SELECT device, address FROM binding WHERE source = 'policy' AND ended IS NULL;
-
--- A binding's device is the part that events are recorded under. Grades are hardware, lease,
--- forwarder, address; sources kernel, lease, forwarder, policy, beside, address, others.
-ALTER TABLE binding ADD COLUMN hardware TEXT;
-ALTER TABLE binding ADD COLUMN detail TEXT; -- interface, prefix, forwarder or address beside
-UPDATE binding SET grade = 'address' WHERE grade = 'named';
-UPDATE binding SET ended = max(began, coalesce(
-    (SELECT last_seen FROM device WHERE device.id = binding.device), 0))
-    WHERE source = 'policy' AND ended IS NULL;
-
-CREATE TABLE device_hint(
-    part TEXT NOT NULL,           -- a hardware address or an address
-    source TEXT NOT NULL,         -- person, lease, mdns, reverse-name, maker
-    name TEXT,
-    words TEXT NOT NULL,          -- one a line
-    kind TEXT,
-    PRIMARY KEY(part, source)
 ) WITHOUT ROWID;
 ",
 ];
