@@ -65,3 +65,31 @@ fn its_two_commands_come_first_and_its_links_lead_somewhere() {
         assert!(std::path::Path::new(&path).exists(), "{link}");
     }
 }
+
+#[test]
+fn the_tests_that_docs_name_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_to_string(root.join("docs/devices.md")).expect("devices.md");
+    let mut code = String::new();
+    read_all(&root.join("src"), &mut code);
+    read_all(&root.join("tests"), &mut code);
+    let rows = docs.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.trim_end_matches('|').rsplit('|').next());
+    let named: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let tests: Vec<&&str> = named.iter().filter(|name| name.matches('_').count() > 3).collect();
+    assert!(tests.len() > 30, "the situations name their tests");
+    for test in tests {
+        assert!(code.contains(&format!("fn {test}(")), "docs/devices.md names no test: {test}");
+    }
+}
+
+fn read_all(folder: &std::path::Path, code: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            read_all(&path, code);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            code.push_str(&std::fs::read_to_string(&path).expect("a file"));
+        }
+    }
+}
