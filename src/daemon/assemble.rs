@@ -138,10 +138,6 @@ impl Daemon {
         self.runtime.shutdown_timeout(Duration::from_millis(500));
     }
 
-    pub(super) fn runtime(&self) -> &Runtime {
-        &self.runtime
-    }
-
     pub(super) fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }

@@ -22,6 +22,7 @@ pub use assemble::Daemon;
 
 use list_download::download;
 use list_updates::{ListUpdates, UpdateParts};
+use signals::Signals;
 use update_board::{Board, Slot};
 use watchers::{Inbox, WatchedParts, Watchers};
 
@@ -47,12 +48,13 @@ pub fn run(config: Option<&Path>) -> Result<(), StartError> {
     logging::start();
     open_files::allow_many();
     let config = Config::load(config)?;
+    let signals = Signals::listen().map_err(|error| StartError::Failed(error.to_string()))?;
     let daemon = Daemon::start(&config, Clock::system())?;
     for address in daemon.dns_addresses() {
         tracing::info!("answering DNS on {address} (UDP and TCP)");
     }
     tracing::info!("API on {}", daemon.socket().display());
-    signals::wait(&daemon).map_err(|error| StartError::Failed(error.to_string()))?;
+    signals.wait(&daemon);
     tracing::info!("stopping");
     daemon.stop();
     Ok(())

@@ -1,3 +1,5 @@
+//! The kernel's messages, what is made of them, and the kernel itself.
+
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
