@@ -97,7 +97,7 @@ fn grade(device: &DeviceView) -> String {
         Some(Grade::Lease) => "lease: a DHCP server gave its address to its hardware".into(),
         Some(Grade::Forwarder) => "forwarder: a forwarder that config.toml trusts says so".into(),
         Some(_) => "address: by its address alone, which another device may have one day".into(),
-        None => "none: it is at no address now".into(),
+        None => "none until it asks again".into(),
     }
 }
 

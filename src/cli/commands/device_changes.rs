@@ -44,8 +44,7 @@ pub async fn run(session: &Session, command: &DeviceCommand) -> Result<(), Failu
             let changed = change(session, device, &body).await?;
             session.show(&changed, |changed, _| {
                 let (old, new) = (escape(&changed.subject), escape(&changed.scope.to_string()));
-                let undo = format!("deadpixel device rename {} {}", quote(&new), quote(&old));
-                format!("{old} is now called {new}. Undo: {undo}\n")
+                format!("{old} is now called {new}. Undo: deadpixel policy undo\n")
             })
         }
         DeviceCommand::Forget { device, history, yes } => {
