@@ -231,18 +231,19 @@ impl Register {
                 && claimed() >= MAX_CLAIMED)
     }
 
-    /// Binds one of those for whom there is no room: to its part if it has asked before.
+    /// Binds one of those for whom there is no room: to its part, if it has asked before or the
+    /// policy names it.
     fn bind_shared(&mut self, owner: Owner, now: i64) -> Binding {
-        let known = self.find_number(owner.under).map(|part| (part, owner.device));
-        let (part, device) =
-            known.unwrap_or_else(|| (self.number_of(Under::Part(Part::Others), now), None));
+        let own = self.find_number(owner.under).is_some() || owner.device.is_some();
+        let under = if own { owner.under } else { Under::Part(Part::Others) };
+        let part = self.number_of(under, now);
         let id = self.shared.get(&part).copied().unwrap_or_else(|| {
             let evidence = Evidence { by: By::Shared, hardware: None };
             let id = self.begin(part, None, evidence, now);
             self.shared.insert(part, id);
             id
         });
-        Binding { id, device: device.unwrap_or(part), part, grade: Grade::Address }
+        Binding { id, device: owner.device.unwrap_or(part), part, grade: Grade::Address }
     }
 
     fn begin(

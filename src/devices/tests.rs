@@ -750,6 +750,22 @@ fn one_hardware_address_has_no_more_than_256_addresses() {
     assert_eq!((register.seats.len(), register.facts.len()), (256, 256));
 }
 
+#[test]
+fn past_the_bound_hardware_that_the_policy_names_is_still_its_device() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    for number in 0..MAX_ADMITTED as u32 {
+        let flood = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+        house.devices.admit(flood.into(), house.clock.now());
+    }
+    house.see("192.168.1.7", Some(1));
+    house.see("192.168.1.8", Some(2));
+    let (named, other) = (house.ask("192.168.1.7", 1), house.ask("192.168.1.8", 1));
+    assert_eq!(named.device, tv);
+    assert_eq!(house.devices.name(other.device).as_deref(), Some(OTHERS));
+    assert_ne!(named.part, other.part, "its queries are not the others'");
+}
+
 /// An address and the hardware that has it.
 type Row = (u8, u8);
 
