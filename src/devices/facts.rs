@@ -146,6 +146,7 @@ impl Facts {
             let oldest = places.remove(places.iter().position(is_lost).unwrap_or(0));
             self.neighbours.remove(&oldest);
             touched.gone.push(oldest);
+            touched.addresses.insert(oldest);
         }
     }
 
@@ -201,15 +202,20 @@ impl Facts {
     }
 
     /// Forgets who was where long ago.
-    pub(super) fn forget_lost(&mut self, now: u64) {
-        let long_ago =
-            |seen: &Sighting| seen.lost.is_some_and(|lost| now.saturating_sub(lost) > LOST_KEPT);
-        let old = self.neighbours.iter().filter(|(_, seen)| long_ago(seen));
+    pub(super) fn forget_lost(&mut self, now: u64, touched: &mut Touched) {
+        self.forget_lost_before(now.saturating_sub(LOST_KEPT), touched);
+    }
+
+    fn forget_lost_before(&mut self, then: u64, touched: &mut Touched) {
+        let lost = |seen: &Sighting| seen.lost.is_some_and(|lost| lost < then);
+        let old = self.neighbours.iter().filter(|(_, seen)| lost(seen));
         let old: Vec<(IpAddr, HardwareAddress)> =
             old.map(|(&address, seen)| (address, seen.hardware)).collect();
         for (address, hardware) in old {
             self.neighbours.remove(&address);
             self.leave(hardware, address);
+            touched.addresses.insert(address);
+            touched.hardware.insert(hardware);
         }
     }
 

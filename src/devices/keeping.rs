@@ -93,7 +93,7 @@ impl Register {
             return;
         }
         self.retired = now.monotonic;
-        self.facts.forget_lost(now.monotonic);
+        self.forget_lost(now);
         self.let_go(crowded, now.wall);
         self.forget_long_gone(now.wall);
         self.unwritten.ended_before = Some(now.wall - PAST_KEPT);

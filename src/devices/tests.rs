@@ -530,6 +530,38 @@ fn hardware_at_a_named_address_is_that_device_at_its_other_addresses_too() {
 }
 
 #[test]
+fn an_address_that_is_forgotten_is_no_home_for_who_comes_there_later() {
+    let house = House::new();
+    let tv = house.configure(&[("TV", &["10.0.0.5"])])[0];
+    house.see("10.0.0.5", Some(1));
+    house.see("fd00::1", Some(1));
+    house.see("10.0.0.5", None);
+    assert_eq!(house.ask("fd00::1", 2).device, tv);
+    house.clock.advance(25 * 3_600_000_000);
+    house.devices.flush().expect("written");
+    house.see("10.0.0.5", Some(2));
+    assert_eq!(house.ask("10.0.0.5", 2).device, tv);
+    assert_ne!(house.ask("fd00::1", 2).device, tv, "another is at the named address");
+}
+
+#[test]
+fn an_address_that_made_room_is_no_home_any_more() {
+    let house = House::new();
+    let tv = house.configure(&[("TV", &["fd00::5"])])[0];
+    for host in ["fd00::5", "fd00::1"] {
+        house.see(host, Some(1));
+    }
+    assert_eq!(house.ask("fd00::1", 2).device, tv);
+    for number in 0..255 {
+        // Heard again, it is not the oldest one.
+        house.see("fd00::1", None);
+        house.see("fd00::1", Some(1));
+        house.see(&format!("fd00::1:{number:x}"), Some(1));
+    }
+    assert_ne!(house.ask("fd00::1", 2).device, tv);
+}
+
+#[test]
 fn forwarders_speak_for_others_and_nobody_else_does() {
     let state = Arc::new(Database::memory(STATE_MIGRATIONS).expect("a database"));
     let clock = Clock::manual(NOW);
