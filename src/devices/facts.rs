@@ -9,6 +9,9 @@ use crate::model::{HardwareAddress, Moment};
 /// Most neighbours that are kept.
 const MAX_NEIGHBOURS: usize = 65_536;
 
+/// Where there is no room, lost neighbours are let go at once, but not more often than this.
+const MAKE_ROOM_EVERY: u64 = 10_000_000;
+
 /// Most addresses of one hardware address; the oldest go.
 const MAX_PLACES: usize = 256;
 
@@ -26,6 +29,8 @@ pub(super) struct Facts {
     places: HashMap<HardwareAddress, Vec<IpAddr>>,
     leases: Leases,
     routers: Vec<IpAddr>,
+    /// When lost neighbours last made room, by the monotonic clock.
+    made_room: Option<u64>,
 }
 
 /// Who was seen at an address.
@@ -67,6 +72,9 @@ impl Facts {
         let address = news.address.to_canonical();
         match news.hardware {
             Some(hardware) if hardware.is_one_device() => {
+                if !self.has_room_for(address, now, touched) {
+                    return;
+                }
                 self.find(address, hardware, news.interface, touched);
                 self.hear(address, news.reachable, now);
             }
@@ -100,9 +108,6 @@ impl Facts {
         touched: &mut Touched,
     ) {
         let before = self.neighbours.get(&address).copied();
-        if before.is_none() && self.neighbours.len() >= MAX_NEIGHBOURS {
-            return;
-        }
         let same = before.filter(|before| before.hardware == hardware);
         let heard = same.and_then(|before| before.heard);
         let reachable = same.is_some_and(|before| before.reachable);
@@ -119,6 +124,19 @@ impl Facts {
             touched.flips.push((address, [before.hardware, hardware]));
         }
         self.enter(hardware, address, touched);
+    }
+
+    /// Returns whether an address may be kept; those that the kernel lost make room.
+    fn has_room_for(&mut self, address: IpAddr, now: u64, touched: &mut Touched) -> bool {
+        let is_full = |facts: &Facts| facts.neighbours.len() >= MAX_NEIGHBOURS;
+        if self.neighbours.contains_key(&address) || !is_full(self) {
+            return true;
+        }
+        if self.made_room.is_none_or(|last| now.saturating_sub(last) >= MAKE_ROOM_EVERY) {
+            self.made_room = Some(now);
+            self.forget_lost_before(u64::MAX, touched);
+        }
+        !is_full(self)
     }
 
     /// Notes whether the kernel holds an address for reachable.

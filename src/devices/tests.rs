@@ -798,6 +798,26 @@ fn past_the_bound_hardware_that_the_policy_names_is_still_its_device() {
     assert_ne!(named.part, other.part, "its queries are not the others'");
 }
 
+#[test]
+fn neighbours_that_are_gone_leave_room_for_those_that_are_there() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    let made_up = |number: u32, there: bool| {
+        let [_, b, c, d] = number.to_be_bytes();
+        let hardware = there.then_some(HardwareAddress([2, 0, 0, b, c, d]));
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+        Neighbour { address, hardware, interface: 2, reachable: there }
+    };
+    for there in [true, false] {
+        let flood: Vec<Neighbour> = (0..70_000).map(|number| made_up(number, there)).collect();
+        house.devices.take_neighbours(&flood, house.clock.now());
+    }
+    house.clock.advance(60_000_000);
+    house.see("192.168.1.7", Some(1));
+    assert_eq!(house.ask("192.168.1.7", 1).device, tv);
+    assert!(house.devices.register().facts.len() < 70_000);
+}
+
 /// An address and the hardware that has it.
 type Row = (u8, u8);
 
