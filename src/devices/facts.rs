@@ -44,6 +44,8 @@ struct Sighting {
     reachable: bool,
     /// When it was last told to be, or to be no more, by the monotonic clock.
     heard: Option<u64>,
+    /// Who else has the same link-local address, on another link: an address does not tell which.
+    rival: Option<(HardwareAddress, u32)>,
 }
 
 /// Whose an address is, and by what.
@@ -95,8 +97,22 @@ impl Facts {
         for address in missing {
             self.lose(address, None, now, touched);
         }
+        self.forget_rivals(all, now, touched);
         for news in all {
             self.see(news, now, touched);
+        }
+    }
+
+    /// Forgets who shared an address with another on another link: the tables tell it anew.
+    fn forget_rivals(&mut self, all: &[Neighbour], now: u64, touched: &mut Touched) {
+        let shared = self.neighbours.iter().filter(|(_, seen)| seen.rival.is_some());
+        let shared: Vec<(IpAddr, u32)> =
+            shared.map(|(&address, seen)| (address, seen.interface)).collect();
+        for (address, interface) in shared {
+            self.take_rival(address, None, touched);
+            if !all.iter().any(|news| (news.address, news.interface) == (address, interface)) {
+                self.lose(address, None, now, touched);
+            }
         }
     }
 
@@ -108,11 +124,22 @@ impl Facts {
         touched: &mut Touched,
     ) {
         let before = self.neighbours.get(&address).copied();
+        if let Some(before) = before
+            && before.is_elsewhere(address, hardware, interface)
+        {
+            return self.take_rival(address, Some((hardware, interface)), touched);
+        }
         let same = before.filter(|before| before.hardware == hardware);
         let heard = same.and_then(|before| before.heard);
         let reachable = same.is_some_and(|before| before.reachable);
-        let sighting = Sighting { hardware, interface, lost: None, reachable, heard };
+        let rival = before.and_then(|before| before.rival);
+        let rival = rival.filter(|rival| rival.0 != hardware && rival.1 != interface);
+        let sighting = Sighting { hardware, interface, lost: None, reachable, heard, rival };
         self.neighbours.insert(address, sighting);
+        if before.and_then(|before| before.rival) != rival {
+            touched.addresses.insert(address);
+            touched.hardware.insert(hardware);
+        }
         if before.is_some_and(|before| before.hardware == hardware && before.lost.is_none()) {
             return;
         }
@@ -177,11 +204,36 @@ impl Facts {
         }
     }
 
+    /// Notes who else has an address on another link, or that nobody has any more.
+    fn take_rival(
+        &mut self,
+        address: IpAddr,
+        rival: Option<(HardwareAddress, u32)>,
+        touched: &mut Touched,
+    ) {
+        let Some(seen) = self.neighbours.get_mut(&address) else { return };
+        if std::mem::replace(&mut seen.rival, rival) != rival {
+            touched.addresses.insert(address);
+            touched.hardware.insert(seen.hardware);
+        }
+    }
+
     /// Notes that the kernel lost an address, on the interface where it was seen.
     fn lose(&mut self, address: IpAddr, on: Option<u32>, now: u64, touched: &mut Touched) {
+        let Some(seen) = self.neighbours.get(&address).copied() else { return };
+        match seen.rival.filter(|_| seen.lost.is_none()) {
+            Some((_, interface)) if on == Some(interface) => {
+                return self.take_rival(address, None, touched);
+            }
+            Some((hardware, interface)) if on == Some(seen.interface) => {
+                self.lose(address, None, now, touched);
+                return self.find(address, hardware, interface, touched);
+            }
+            _ => {}
+        }
         let Some(seen) = self.neighbours.get_mut(&address) else { return };
         if seen.lost.is_none() && on.is_none_or(|on| on == seen.interface) {
-            (seen.lost, seen.reachable) = (Some(now), false);
+            (seen.lost, seen.reachable, seen.rival) = (Some(now), false, None);
             touched.addresses.insert(address);
             touched.hardware.insert(seen.hardware);
         }
@@ -192,9 +244,9 @@ impl Facts {
         if self.neighbours.contains_key(&address) || self.neighbours.len() >= MAX_NEIGHBOURS {
             return;
         }
-        let (lost, reachable, heard) = (Some(now), false, None);
+        let (lost, reachable, heard, rival) = (Some(now), false, None, None);
         self.neighbours
-            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard });
+            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard, rival });
         self.enter(hardware, address, &mut Touched::default());
     }
 
@@ -239,7 +291,7 @@ impl Facts {
 
     /// Returns the hardware at an address: by the kernel, then by a lease.
     pub(super) fn hardware_of(&self, address: IpAddr) -> Option<Known> {
-        let seen = self.neighbours.get(&address).filter(|seen| seen.lost.is_none());
+        let seen = self.neighbours.get(&address).filter(|seen| seen.is_live());
         let seen = seen.map(|s| Known { hardware: s.hardware, by: By::Kernel(s.interface) });
         let leased = || self.leases.hardware_of(address);
         seen.or_else(|| leased().map(|hardware| Known { hardware, by: By::Lease }))
@@ -273,7 +325,7 @@ impl Facts {
     }
 
     fn is_live(&self, address: IpAddr) -> bool {
-        self.neighbours.get(&address).is_some_and(|seen| seen.lost.is_none())
+        self.neighbours.get(&address).is_some_and(Sighting::is_live)
     }
 
     /// Returns all hardware with the addresses where it was seen.
@@ -301,5 +353,20 @@ impl Facts {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.neighbours.len()
+    }
+}
+
+impl Sighting {
+    /// Returns whether it tells who is at the address now.
+    fn is_live(&self) -> bool {
+        self.lost.is_none() && self.rival.is_none()
+    }
+
+    /// Returns whether a row is about another host on another link, where the same link-local
+    /// address may be somebody else's.
+    fn is_elsewhere(&self, address: IpAddr, hardware: HardwareAddress, interface: u32) -> bool {
+        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let other = self.hardware != hardware && self.interface != interface;
+        link_local && other && self.lost.is_none()
     }
 }

@@ -562,6 +562,45 @@ fn an_address_that_made_room_is_no_home_any_more() {
 }
 
 #[test]
+fn a_link_local_address_on_two_links_is_held_to_be_neither_hosts() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    let row = |hardware: Option<u8>, interface| Neighbour {
+        address: ip("fe80::1"),
+        hardware: hardware.map(mac),
+        interface,
+        reachable: true,
+    };
+    let see = |hardware, interface| {
+        house.devices.take_neighbours(&[row(hardware, interface)], house.clock.now());
+    };
+    see(Some(1), 2);
+    assert_eq!(house.ask("fe80::1", 2).device, tv);
+    for (of_tv, of_other) in [(2, 3), (3, 2)] {
+        see(Some(2), of_other);
+        assert_ne!(house.ask("fe80::1", 2).device, tv, "another link has such a host too");
+        see(Some(1), of_tv);
+        assert_ne!(house.ask("fe80::1", 2).device, tv, "news of one do not end the other");
+        see(None, of_other);
+        assert_eq!(house.ask("fe80::1", 2).device, tv, "it is alone again");
+        see(Some(2), of_other);
+        see(None, of_tv);
+        let other = house.ask("fe80::1", 2);
+        assert_eq!((other.device != tv, other.grade), (true, Grade::Hardware));
+        see(None, of_other);
+        see(Some(1), of_other);
+        assert_eq!(house.ask("fe80::1", 2).device, tv, "it has moved to the other link");
+    }
+    see(Some(2), 3);
+    house.devices.replace_neighbours(&[row(Some(2), 3)], house.clock.now());
+    assert_eq!(house.ask("fe80::1", 2).grade, Grade::Hardware);
+    assert_ne!(house.ask("fe80::1", 2).device, tv, "news that it went were lost");
+    see(Some(1), 2);
+    house.devices.replace_neighbours(&[row(Some(1), 2)], house.clock.now());
+    assert_eq!(house.ask("fe80::1", 2).device, tv);
+}
+
+#[test]
 fn forwarders_speak_for_others_and_nobody_else_does() {
     let state = Arc::new(Database::memory(STATE_MIGRATIONS).expect("a database"));
     let clock = Clock::manual(NOW);
