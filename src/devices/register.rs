@@ -11,7 +11,10 @@ use crate::clock::Leaps;
 use crate::model::{BindingId, DeviceId, Grade, HardwareAddress, Moment};
 
 /// How far the stored time of a device's latest query may lag behind.
-const SEEN_LAG: i64 = 60_000_000;
+const SEEN_LAG: u64 = 60_000_000;
+
+/// A time this far ahead of the clock was told by a clock that was wrong.
+const AHEAD: i64 = 86_400_000_000;
 
 /// Most askers at once on the word of forwarders.
 const MAX_CLAIMED: usize = 16_384;
@@ -314,8 +317,8 @@ impl Register {
         self.dirty.insert(asker);
         if let Some(row) = self.bindings.get_mut(&id) {
             // Of one who slept nothing is known since its last query.
-            row.ended =
-                Some(if slept { row.last.clamp(row.began, now.max(row.began)) } else { now });
+            let now = now.max(row.began);
+            row.ended = Some(if slept { row.last.clamp(row.began, now) } else { now });
             self.unwritten.bindings.insert(id);
         }
     }
@@ -399,19 +402,20 @@ impl Register {
     pub(super) fn seen(&mut self, id: BindingId, at: i64, queries: u32) {
         let Some(binding) = self.bindings.get_mut(&id) else { return };
         binding.queries = binding.queries.saturating_add(queries);
-        binding.last = binding.last.max(at);
+        binding.last = later(binding.last, at);
         if !binding.stored && binding.is_worth_writing() {
             self.unwritten.bindings.insert(id);
         }
         let part = binding.part;
         let Some(device) = self.devices.get_mut(&part) else { return };
-        if device.first_seen == 0 {
+        if device.first_seen == 0 || is_ahead(device.first_seen, at) {
             device.first_seen = at;
         }
         // A part that asks from ever new addresses is written, though none of them is worth a row.
         let again = device.stored.is_none() && at > device.first_seen;
-        device.last_seen = device.last_seen.max(at);
-        if again || device.stored.is_some_and(|stored| device.last_seen - stored >= SEEN_LAG) {
+        device.last_seen = later(device.last_seen, at);
+        let lags = |stored: i64| device.last_seen.abs_diff(stored) >= SEEN_LAG;
+        if again || device.stored.is_some_and(lags) {
             self.unwritten.devices.insert(part);
         }
     }
@@ -464,6 +468,15 @@ impl Register {
         };
         dirty.into_iter().map(|asker| (asker, in_force(&asker))).collect()
     }
+}
+
+/// Returns the later of two times, but what a clock says that was set back.
+fn later(known: i64, at: i64) -> i64 {
+    if is_ahead(known, at) { at } else { known.max(at) }
+}
+
+fn is_ahead(known: i64, at: i64) -> bool {
+    known.saturating_sub(at) > AHEAD
 }
 
 impl Seat {

@@ -466,6 +466,24 @@ fn a_clock_set_by_a_year_neither_ends_leases_nor_binds_anew() {
 }
 
 #[test]
+fn what_a_clock_a_year_ahead_told_is_mended_once_it_is_set_back() {
+    let mut house = House::new();
+    let year = 365 * 86_400_000_000;
+    house.clock.set_by(year);
+    let early = house.ask("10.0.0.1", 2);
+    house.devices.flush().expect("written");
+    house.clock.set_by(-year);
+    assert_eq!(house.ask("10.0.0.1", 1), early);
+    house.devices.flush().expect("written");
+    house.restart();
+    let shown = house.named("10.0.0.1");
+    assert_eq!((shown.first_seen, shown.last_seen), (NOW, NOW));
+    house.see("10.0.0.1", Some(1));
+    let past = &house.devices.bindings(early.part).expect("read")[0];
+    assert!(past.ended.is_some_and(|ended| ended >= past.began), "{past:?}");
+}
+
+#[test]
 fn parts_move_with_the_policy_and_an_undone_merge_restores_all() {
     let house = House::new();
     house.see("10.0.0.5", Some(1));
