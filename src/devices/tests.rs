@@ -875,6 +875,50 @@ fn neighbours_that_are_gone_leave_room_for_those_that_are_there() {
     assert!(house.devices.register().facts.len() < 70_000);
 }
 
+#[test]
+fn addresses_that_a_forwarder_makes_up_for_one_hardware_address_are_bounded_and_its_own() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    for number in 0..2_000_u32 {
+        let claim = Claim::Both(mac(1), std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
+        let claimed = house.devices.admit_claim(ip("192.168.1.1"), claim, house.clock.now());
+        assert_eq!(claimed.device, tv);
+    }
+    assert_eq!(house.devices.register().seats.len(), 1_024);
+}
+
+#[test]
+fn hardware_made_up_for_one_address_is_let_go_within_minutes() {
+    let house = House::new();
+    let limit = 3 * MAX_ADMITTED as u32;
+    for number in 0..limit + 1_000 {
+        let [_, b, c, d] = number.to_be_bytes();
+        let part = Part::Hardware(HardwareAddress([2, 0, 0, b, c, d]));
+        let row = DeviceRow { last_seen: NOW, ..DeviceRow::of(Subject::Part(part)) };
+        house.devices.register().devices.insert(DeviceId(1_000 + number), row);
+    }
+    house.clock.advance(61_000_000);
+    house.devices.flush().expect("written");
+    assert!(house.devices.register().devices.len() <= limit as usize);
+}
+
+#[test]
+fn only_the_latest_bindings_of_the_past_are_kept() {
+    let house = House::new();
+    let first = house.ask("10.0.0.1", 2);
+    house.see("10.0.0.1", Some(1));
+    house.devices.flush().expect("written");
+    let flood = "INSERT INTO binding(id, address, device, grade, source, began, ended)
+        WITH RECURSIVE n(id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM n WHERE id < 270000)
+        SELECT id, '10.0.0.2', 7, 'address', 'address', ?1, ?1 FROM n";
+    house.state.with(|connection| connection.execute(flood, [NOW])).expect("written");
+    assert_eq!(house.devices.bindings(first.part).expect("read").len(), 1);
+    house.clock.advance(2 * 3_600_000_000);
+    house.devices.flush().expect("written");
+    assert_eq!(house.devices.bindings(first.part).expect("read").len(), 0);
+    assert_eq!(house.rows("SELECT count(*) FROM binding WHERE ended IS NOT NULL"), 262_144);
+}
+
 /// An address and the hardware that has it.
 type Row = (u8, u8);
 
