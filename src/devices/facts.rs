@@ -9,6 +9,9 @@ use crate::model::{HardwareAddress, Moment};
 /// Most neighbours that are kept.
 const MAX_NEIGHBOURS: usize = 65_536;
 
+/// Where there is no room, lost neighbours are let go at once, but not more often than this.
+const MAKE_ROOM_EVERY: u64 = 10_000_000;
+
 /// Most addresses of one hardware address; the oldest go.
 const MAX_PLACES: usize = 256;
 
@@ -26,6 +29,8 @@ pub(super) struct Facts {
     places: HashMap<HardwareAddress, Vec<IpAddr>>,
     leases: Leases,
     routers: Vec<IpAddr>,
+    /// When lost neighbours last made room, by the monotonic clock.
+    made_room: Option<u64>,
 }
 
 /// Who was seen at an address.
@@ -39,6 +44,8 @@ struct Sighting {
     reachable: bool,
     /// When it was last told to be, or to be no more, by the monotonic clock.
     heard: Option<u64>,
+    /// Who else has the same link-local address, on another link: an address does not tell which.
+    rival: Option<(HardwareAddress, u32)>,
 }
 
 /// Whose an address is, and by what.
@@ -67,6 +74,9 @@ impl Facts {
         let address = news.address.to_canonical();
         match news.hardware {
             Some(hardware) if hardware.is_one_device() => {
+                if !self.has_room_for(address, now, touched) {
+                    return;
+                }
                 self.find(address, hardware, news.interface, touched);
                 self.hear(address, news.reachable, now);
             }
@@ -87,8 +97,22 @@ impl Facts {
         for address in missing {
             self.lose(address, None, now, touched);
         }
+        self.forget_rivals(all, now, touched);
         for news in all {
             self.see(news, now, touched);
+        }
+    }
+
+    /// Forgets who shared an address with another on another link: the tables tell it anew.
+    fn forget_rivals(&mut self, all: &[Neighbour], now: u64, touched: &mut Touched) {
+        let shared = self.neighbours.iter().filter(|(_, seen)| seen.rival.is_some());
+        let shared: Vec<(IpAddr, u32)> =
+            shared.map(|(&address, seen)| (address, seen.interface)).collect();
+        for (address, interface) in shared {
+            self.take_rival(address, None, touched);
+            if !all.iter().any(|news| (news.address, news.interface) == (address, interface)) {
+                self.lose(address, None, now, touched);
+            }
         }
     }
 
@@ -100,14 +124,22 @@ impl Facts {
         touched: &mut Touched,
     ) {
         let before = self.neighbours.get(&address).copied();
-        if before.is_none() && self.neighbours.len() >= MAX_NEIGHBOURS {
-            return;
+        if let Some(before) = before
+            && before.is_elsewhere(address, hardware, interface)
+        {
+            return self.take_rival(address, Some((hardware, interface)), touched);
         }
         let same = before.filter(|before| before.hardware == hardware);
         let heard = same.and_then(|before| before.heard);
         let reachable = same.is_some_and(|before| before.reachable);
-        let sighting = Sighting { hardware, interface, lost: None, reachable, heard };
+        let rival = before.and_then(|before| before.rival);
+        let rival = rival.filter(|rival| rival.0 != hardware && rival.1 != interface);
+        let sighting = Sighting { hardware, interface, lost: None, reachable, heard, rival };
         self.neighbours.insert(address, sighting);
+        if before.and_then(|before| before.rival) != rival {
+            touched.addresses.insert(address);
+            touched.hardware.insert(hardware);
+        }
         if before.is_some_and(|before| before.hardware == hardware && before.lost.is_none()) {
             return;
         }
@@ -119,6 +151,19 @@ impl Facts {
             touched.flips.push((address, [before.hardware, hardware]));
         }
         self.enter(hardware, address, touched);
+    }
+
+    /// Returns whether an address may be kept; those that the kernel lost make room.
+    fn has_room_for(&mut self, address: IpAddr, now: u64, touched: &mut Touched) -> bool {
+        let is_full = |facts: &Facts| facts.neighbours.len() >= MAX_NEIGHBOURS;
+        if self.neighbours.contains_key(&address) || !is_full(self) {
+            return true;
+        }
+        if self.made_room.is_none_or(|last| now.saturating_sub(last) >= MAKE_ROOM_EVERY) {
+            self.made_room = Some(now);
+            self.forget_lost_before(u64::MAX, touched);
+        }
+        !is_full(self)
     }
 
     /// Notes whether the kernel holds an address for reachable.
@@ -146,6 +191,7 @@ impl Facts {
             let oldest = places.remove(places.iter().position(is_lost).unwrap_or(0));
             self.neighbours.remove(&oldest);
             touched.gone.push(oldest);
+            touched.addresses.insert(oldest);
         }
     }
 
@@ -158,11 +204,36 @@ impl Facts {
         }
     }
 
+    /// Notes who else has an address on another link, or that nobody has any more.
+    fn take_rival(
+        &mut self,
+        address: IpAddr,
+        rival: Option<(HardwareAddress, u32)>,
+        touched: &mut Touched,
+    ) {
+        let Some(seen) = self.neighbours.get_mut(&address) else { return };
+        if std::mem::replace(&mut seen.rival, rival) != rival {
+            touched.addresses.insert(address);
+            touched.hardware.insert(seen.hardware);
+        }
+    }
+
     /// Notes that the kernel lost an address, on the interface where it was seen.
     fn lose(&mut self, address: IpAddr, on: Option<u32>, now: u64, touched: &mut Touched) {
+        let Some(seen) = self.neighbours.get(&address).copied() else { return };
+        match seen.rival.filter(|_| seen.lost.is_none()) {
+            Some((_, interface)) if on == Some(interface) => {
+                return self.take_rival(address, None, touched);
+            }
+            Some((hardware, interface)) if on == Some(seen.interface) => {
+                self.lose(address, None, now, touched);
+                return self.find(address, hardware, interface, touched);
+            }
+            _ => {}
+        }
         let Some(seen) = self.neighbours.get_mut(&address) else { return };
         if seen.lost.is_none() && on.is_none_or(|on| on == seen.interface) {
-            (seen.lost, seen.reachable) = (Some(now), false);
+            (seen.lost, seen.reachable, seen.rival) = (Some(now), false, None);
             touched.addresses.insert(address);
             touched.hardware.insert(seen.hardware);
         }
@@ -173,9 +244,9 @@ impl Facts {
         if self.neighbours.contains_key(&address) || self.neighbours.len() >= MAX_NEIGHBOURS {
             return;
         }
-        let (lost, reachable, heard) = (Some(now), false, None);
+        let (lost, reachable, heard, rival) = (Some(now), false, None, None);
         self.neighbours
-            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard });
+            .insert(address, Sighting { hardware, interface: 0, lost, reachable, heard, rival });
         self.enter(hardware, address, &mut Touched::default());
     }
 
@@ -201,21 +272,26 @@ impl Facts {
     }
 
     /// Forgets who was where long ago.
-    pub(super) fn forget_lost(&mut self, now: u64) {
-        let long_ago =
-            |seen: &Sighting| seen.lost.is_some_and(|lost| now.saturating_sub(lost) > LOST_KEPT);
-        let old = self.neighbours.iter().filter(|(_, seen)| long_ago(seen));
+    pub(super) fn forget_lost(&mut self, now: u64, touched: &mut Touched) {
+        self.forget_lost_before(now.saturating_sub(LOST_KEPT), touched);
+    }
+
+    fn forget_lost_before(&mut self, then: u64, touched: &mut Touched) {
+        let lost = |seen: &Sighting| seen.lost.is_some_and(|lost| lost < then);
+        let old = self.neighbours.iter().filter(|(_, seen)| lost(seen));
         let old: Vec<(IpAddr, HardwareAddress)> =
             old.map(|(&address, seen)| (address, seen.hardware)).collect();
         for (address, hardware) in old {
             self.neighbours.remove(&address);
             self.leave(hardware, address);
+            touched.addresses.insert(address);
+            touched.hardware.insert(hardware);
         }
     }
 
     /// Returns the hardware at an address: by the kernel, then by a lease.
     pub(super) fn hardware_of(&self, address: IpAddr) -> Option<Known> {
-        let seen = self.neighbours.get(&address).filter(|seen| seen.lost.is_none());
+        let seen = self.neighbours.get(&address).filter(|seen| seen.is_live());
         let seen = seen.map(|s| Known { hardware: s.hardware, by: By::Kernel(s.interface) });
         let leased = || self.leases.hardware_of(address);
         seen.or_else(|| leased().map(|hardware| Known { hardware, by: By::Lease }))
@@ -249,7 +325,7 @@ impl Facts {
     }
 
     fn is_live(&self, address: IpAddr) -> bool {
-        self.neighbours.get(&address).is_some_and(|seen| seen.lost.is_none())
+        self.neighbours.get(&address).is_some_and(Sighting::is_live)
     }
 
     /// Returns all hardware with the addresses where it was seen.
@@ -277,5 +353,20 @@ impl Facts {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.neighbours.len()
+    }
+}
+
+impl Sighting {
+    /// Returns whether it tells who is at the address now.
+    fn is_live(&self) -> bool {
+        self.lost.is_none() && self.rival.is_none()
+    }
+
+    /// Returns whether a row is about another host on another link, where the same link-local
+    /// address may be somebody else's.
+    fn is_elsewhere(&self, address: IpAddr, hardware: HardwareAddress, interface: u32) -> bool {
+        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let other = self.hardware != hardware && self.interface != interface;
+        link_local && other && self.lost.is_none()
     }
 }

@@ -27,8 +27,17 @@ const RETIRE_CROWDED: u64 = 60_000_000;
 /// More askers than this are a crowd.
 const CROWD: usize = MAX_ADMITTED / 8 * 7;
 
+/// With more devices than this, some are let go before the hour is over.
+const MANY_DEVICES: usize = MAX_UNBOUND + MAX_ADMITTED;
+
 /// In a crowd one that asked once is let go after this long.
 const ONCE_KEPT: i64 = 600 * SECOND;
+
+/// How far the stored time of a device's latest query may lag behind.
+const SEEN_LAG: u64 = 60 * SECOND.unsigned_abs();
+
+/// A time this far ahead of the clock was told by a clock that was wrong.
+const AHEAD: i64 = DAY;
 
 /// What `state.db` holds.
 pub(super) struct Stored {
@@ -79,6 +88,54 @@ impl Changes {
 }
 
 impl Register {
+    /// Notes that a binding was used; what that makes worth writing is written.
+    pub(super) fn seen(&mut self, id: BindingId, at: i64, queries: u32) {
+        let Some(binding) = self.bindings.get_mut(&id) else { return };
+        binding.queries = binding.queries.saturating_add(queries);
+        binding.last = later(binding.last, at);
+        if !binding.stored && binding.is_worth_writing() {
+            self.unwritten.bindings.insert(id);
+        }
+        let part = binding.part;
+        let Some(device) = self.devices.get_mut(&part) else { return };
+        if device.first_seen == 0 || is_ahead(device.first_seen, at) {
+            device.first_seen = at;
+        }
+        // A part that asks from ever new addresses is written, though none of them is worth a row.
+        let again = device.stored.is_none() && at > device.first_seen;
+        device.last_seen = later(device.last_seen, at);
+        let lags = |stored: i64| device.last_seen.abs_diff(stored) >= SEEN_LAG;
+        if again || device.stored.is_some_and(lags) {
+            self.unwritten.devices.insert(part);
+        }
+    }
+
+    /// Removes the past of a device's parts, and the parts themselves; a named device stays.
+    pub(super) fn forget(&mut self, parts: &[DeviceId]) {
+        self.bindings.retain(|_, row| !parts.contains(&row.part));
+        self.shared.retain(|part, _| !parts.contains(part));
+        let gone = self.seats.iter().filter(|(_, seat)| parts.contains(&seat.part));
+        let gone: Vec<Asker> = gone.map(|(&asker, _)| asker).collect();
+        for asker in gone {
+            self.vacate(asker, 0);
+        }
+        for id in parts {
+            match self.devices.get_mut(id) {
+                Some(row) if matches!(row.subject, Subject::Named(_)) => {
+                    (row.first_seen, row.last_seen) = (0, 0);
+                }
+                _ => self.drop_device(*id),
+            }
+        }
+    }
+
+    fn drop_device(&mut self, id: DeviceId) {
+        if let Some(DeviceRow { subject: Subject::Part(part), .. }) = self.devices.remove(&id) {
+            self.parts.remove(&part);
+            self.hints.forget(part);
+        }
+    }
+
     /// Lets go of askers that no longer ask when room is short, of bindings that sleep for days,
     /// and of devices long gone.
     ///
@@ -88,12 +145,13 @@ impl Register {
             self.retired = now.monotonic;
         }
         let crowded = self.seats.len() > CROWD;
-        let every = if crowded { RETIRE_CROWDED } else { RETIRE_EVERY };
+        let soon = crowded || self.devices.len() > MANY_DEVICES;
+        let every = if soon { RETIRE_CROWDED } else { RETIRE_EVERY };
         if now.monotonic.saturating_sub(self.retired) < every {
             return;
         }
         self.retired = now.monotonic;
-        self.facts.forget_lost(now.monotonic);
+        self.forget_lost(now);
         self.let_go(crowded, now.wall);
         self.forget_long_gone(now.wall);
         self.unwritten.ended_before = Some(now.wall - PAST_KEPT);
@@ -188,4 +246,13 @@ impl Register {
             }
         }
     }
+}
+
+/// Returns the later of two times, but what a clock says that was set back.
+fn later(known: i64, at: i64) -> i64 {
+    if is_ahead(known, at) { at } else { known.max(at) }
+}
+
+fn is_ahead(known: i64, at: i64) -> bool {
+    known.saturating_sub(at) > AHEAD
 }

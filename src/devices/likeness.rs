@@ -11,8 +11,10 @@ use crate::storage::StorageError;
 /// Devices of one name past which the name says nothing.
 const MOST_ALIKE: usize = 8;
 
-/// The most proposals.
+/// The most proposals, and the most pairs that are compared: whoever makes names up must not make
+/// us read all bindings.
 const MOST: usize = 20;
+const MOST_COMPARED: usize = 256;
 
 /// What many devices call themselves as they leave the factory.
 const COMMON: [&str; 16] = [
@@ -58,13 +60,15 @@ impl Devices {
     pub fn likenesses(&self) -> Result<Vec<Likeness>, StorageError> {
         let devices = self.list();
         let mut found = Vec::new();
-        for alike in same_names(&devices) {
-            for (first, second) in pairs(&alike.devices) {
-                let bindings = [self.bindings(first.id)?, self.bindings(second.id)?];
-                found.extend(compare(&alike, [first, second], [&bindings[0], &bindings[1]]));
-                if found.len() == MOST {
-                    return Ok(found);
-                }
+        let groups = same_names(&devices);
+        let all = groups.iter().flat_map(|alike| {
+            pairs(&alike.devices).into_iter().map(move |(first, second)| (alike, first, second))
+        });
+        for (alike, first, second) in all.take(MOST_COMPARED) {
+            let bindings = [self.bindings(first.id)?, self.bindings(second.id)?];
+            found.extend(compare(alike, [first, second], [&bindings[0], &bindings[1]]));
+            if found.len() == MOST {
+                break;
             }
         }
         Ok(found)

@@ -12,9 +12,19 @@ use crate::model::{DeviceId, Grade};
 impl Register {
     /// Returns all devices that asked or that the policy names, by number.
     pub(super) fn list(&self) -> Vec<Device> {
+        let mut devices = self.gather(|_| true);
+        name_apart(&mut devices);
+        devices
+    }
+
+    /// Gathers the devices that are wanted; their names may still be those of others, too.
+    fn gather(&self, wanted: impl Fn(DeviceId) -> bool) -> Vec<Device> {
         let mut devices: HashMap<DeviceId, Device> = HashMap::new();
         for (&id, row) in &self.devices {
             let owner = self.device_of(id);
+            if !wanted(owner) {
+                continue;
+            }
             // What the policy no longer names and what never asked is nobody's device.
             if owner == id && matches!(row.subject, Subject::Released(_)) && row.last_seen == 0 {
                 continue;
@@ -34,7 +44,6 @@ impl Register {
         for device in &mut devices {
             self.describe(device);
         }
-        name_apart(&mut devices);
         devices
     }
 
@@ -98,7 +107,7 @@ impl Register {
     /// Returns what hints told of a device, part by part.
     pub(super) fn hints_of(&self, id: DeviceId) -> Vec<(HintSource, HintText)> {
         let owner = self.device_of(id);
-        let found = self.list().into_iter().find(|device| device.id == owner);
+        let found = self.gather(|device| device == owner).pop();
         let parts = found.map(|device| self.hinted_parts(&device)).unwrap_or_default();
         parts.into_iter().flat_map(|part| self.hints.texts_of(part).to_vec()).collect()
     }

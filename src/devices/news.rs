@@ -43,6 +43,13 @@ impl Register {
         }
     }
 
+    /// Forgets who was where long ago, and whoever was bound by that.
+    pub(super) fn forget_lost(&mut self, now: Moment) {
+        let mut touched = Touched::default();
+        self.facts.forget_lost(now.monotonic, &mut touched);
+        self.take_touched(touched, now);
+    }
+
     fn end_leases(&mut self, now: Moment) {
         let mut touched = Touched::default();
         self.facts.end_leases(now.monotonic, &mut touched);

@@ -10,11 +10,11 @@ use super::{
 use crate::clock::Leaps;
 use crate::model::{BindingId, DeviceId, Grade, HardwareAddress, Moment};
 
-/// How far the stored time of a device's latest query may lag behind.
-const SEEN_LAG: i64 = 60_000_000;
-
 /// Most askers at once on the word of forwarders.
 const MAX_CLAIMED: usize = 16_384;
+
+/// Most of them with one hardware address: all are looked at again when it is seen elsewhere.
+const MAX_CLAIMED_OF_ONE: usize = 1_024;
 
 /// Microseconds between two publications while addresses are admitted.
 pub(super) const PUBLISH_EVERY: u64 = 20_000;
@@ -89,7 +89,7 @@ pub(super) struct Register {
     /// The forwarders that made each claim.
     pub(super) claims: HashMap<Claim, Vec<IpAddr>>,
     /// Bindings of those for whom there is no room, by part.
-    shared: HashMap<DeviceId, BindingId>,
+    pub(super) shared: HashMap<DeviceId, BindingId>,
     pub(super) facts: Facts,
     pub(super) named: Named,
     pub(super) hints: Hints,
@@ -197,7 +197,7 @@ impl Register {
         if let Some(binding) = self.go_on(asker, &owner) {
             return binding;
         }
-        if !self.seats.contains_key(&asker) && self.is_full(asker) {
+        if !self.seats.contains_key(&asker) && self.is_full(asker, &owner) {
             return self.bind_shared(owner, now.wall);
         }
         let before = self.vacate(asker, now.wall);
@@ -223,26 +223,29 @@ impl Register {
         Some(seat.binding())
     }
 
-    fn is_full(&self, asker: Asker) -> bool {
+    fn is_full(&self, asker: Asker, owner: &Owner) -> bool {
         let claimed = || self.claims.values().map(Vec::len).sum::<usize>();
+        let too_many = || self.claims.len() >= MAX_CLAIMED / 2 && claimed() >= MAX_CLAIMED;
+        let of_one = owner.evidence.hardware.and_then(|one| self.by_hardware.get(&one));
+        let of_one = of_one.map_or(0, HashSet::len);
+        let by_forwarder = asker.forwarder().is_some();
         self.seats.len() >= MAX_ADMITTED
-            || (asker.forwarder().is_some()
-                && self.claims.len() >= MAX_CLAIMED / 2
-                && claimed() >= MAX_CLAIMED)
+            || (by_forwarder && (of_one >= MAX_CLAIMED_OF_ONE || too_many()))
     }
 
-    /// Binds one of those for whom there is no room: to its part if it has asked before.
+    /// Binds one of those for whom there is no room: to its part, if it has asked before or the
+    /// policy names it.
     fn bind_shared(&mut self, owner: Owner, now: i64) -> Binding {
-        let known = self.find_number(owner.under).map(|part| (part, owner.device));
-        let (part, device) =
-            known.unwrap_or_else(|| (self.number_of(Under::Part(Part::Others), now), None));
+        let own = self.find_number(owner.under).is_some() || owner.device.is_some();
+        let under = if own { owner.under } else { Under::Part(Part::Others) };
+        let part = self.number_of(under, now);
         let id = self.shared.get(&part).copied().unwrap_or_else(|| {
             let evidence = Evidence { by: By::Shared, hardware: None };
             let id = self.begin(part, None, evidence, now);
             self.shared.insert(part, id);
             id
         });
-        Binding { id, device: device.unwrap_or(part), part, grade: Grade::Address }
+        Binding { id, device: owner.device.unwrap_or(part), part, grade: Grade::Address }
     }
 
     fn begin(
@@ -313,8 +316,8 @@ impl Register {
         self.dirty.insert(asker);
         if let Some(row) = self.bindings.get_mut(&id) {
             // Of one who slept nothing is known since its last query.
-            row.ended =
-                Some(if slept { row.last.clamp(row.began, now.max(row.began)) } else { now });
+            let now = now.max(row.began);
+            row.ended = Some(if slept { row.last.clamp(row.began, now) } else { now });
             self.unwritten.bindings.insert(id);
         }
     }
@@ -393,52 +396,6 @@ impl Register {
         self.parts.insert(part, id);
         self.hints.meet(part);
         id
-    }
-
-    pub(super) fn seen(&mut self, id: BindingId, at: i64, queries: u32) {
-        let Some(binding) = self.bindings.get_mut(&id) else { return };
-        binding.queries = binding.queries.saturating_add(queries);
-        binding.last = binding.last.max(at);
-        if !binding.stored && binding.is_worth_writing() {
-            self.unwritten.bindings.insert(id);
-        }
-        let part = binding.part;
-        let Some(device) = self.devices.get_mut(&part) else { return };
-        if device.first_seen == 0 {
-            device.first_seen = at;
-        }
-        // A part that asks from ever new addresses is written, though none of them is worth a row.
-        let again = device.stored.is_none() && at > device.first_seen;
-        device.last_seen = device.last_seen.max(at);
-        if again || device.stored.is_some_and(|stored| device.last_seen - stored >= SEEN_LAG) {
-            self.unwritten.devices.insert(part);
-        }
-    }
-
-    /// Removes the past of a device's parts, and the parts themselves; a named device stays.
-    pub(super) fn forget(&mut self, parts: &[DeviceId]) {
-        self.bindings.retain(|_, row| !parts.contains(&row.part));
-        self.shared.retain(|part, _| !parts.contains(part));
-        let gone = self.seats.iter().filter(|(_, seat)| parts.contains(&seat.part));
-        let gone: Vec<Asker> = gone.map(|(&asker, _)| asker).collect();
-        for asker in gone {
-            self.vacate(asker, 0);
-        }
-        for id in parts {
-            match self.devices.get_mut(id) {
-                Some(row) if matches!(row.subject, Subject::Named(_)) => {
-                    (row.first_seen, row.last_seen) = (0, 0);
-                }
-                _ => self.drop_device(*id),
-            }
-        }
-    }
-
-    pub(super) fn drop_device(&mut self, id: DeviceId) {
-        if let Some(DeviceRow { subject: Subject::Part(part), .. }) = self.devices.remove(&id) {
-            self.parts.remove(&part);
-            self.hints.forget(part);
-        }
     }
 
     pub(super) fn has_unpublished(&self) -> bool {

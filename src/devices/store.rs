@@ -11,6 +11,9 @@ use super::{
 };
 use crate::model::{BindingId, DeviceId, Grade, Prefix};
 
+/// Most bindings of the past that are kept: an address that two fight for ends one in each moment.
+const MAX_ENDED: u32 = 262_144;
+
 /// Reads everything; `anew` says that a damaged predecessor was lost with its numbers.
 pub(super) fn load(connection: &mut Connection, anew: bool) -> rusqlite::Result<Stored> {
     let mut devices = load_devices(connection)?;
@@ -182,6 +185,9 @@ pub(super) fn write(connection: &mut Connection, changes: &Changes) -> rusqlite:
     }
     if let Some(before) = changes.ended_before {
         transaction.execute("DELETE FROM binding WHERE ended < ?1", [before])?;
+        let surplus = "DELETE FROM binding WHERE ended IS NOT NULL AND id <= (
+            SELECT id FROM binding WHERE ended IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?1)";
+        transaction.execute(surplus, [MAX_ENDED])?;
     }
     transaction.commit()
 }

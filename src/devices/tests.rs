@@ -466,6 +466,24 @@ fn a_clock_set_by_a_year_neither_ends_leases_nor_binds_anew() {
 }
 
 #[test]
+fn what_a_clock_a_year_ahead_told_is_mended_once_it_is_set_back() {
+    let mut house = House::new();
+    let year = 365 * 86_400_000_000;
+    house.clock.set_by(year);
+    let early = house.ask("10.0.0.1", 2);
+    house.devices.flush().expect("written");
+    house.clock.set_by(-year);
+    assert_eq!(house.ask("10.0.0.1", 1), early);
+    house.devices.flush().expect("written");
+    house.restart();
+    let shown = house.named("10.0.0.1");
+    assert_eq!((shown.first_seen, shown.last_seen), (NOW, NOW));
+    house.see("10.0.0.1", Some(1));
+    let past = &house.devices.bindings(early.part).expect("read")[0];
+    assert!(past.ended.is_some_and(|ended| ended >= past.began), "{past:?}");
+}
+
+#[test]
 fn parts_move_with_the_policy_and_an_undone_merge_restores_all() {
     let house = House::new();
     house.see("10.0.0.5", Some(1));
@@ -527,6 +545,77 @@ fn hardware_at_a_named_address_is_that_device_at_its_other_addresses_too() {
     house.see("10.0.0.5", Some(1));
     assert_ne!(house.ask("fd00::1", 2).device, tv, "or several hosts are behind it");
     assert_eq!(house.ask("10.0.0.5", 2).device, tv);
+}
+
+#[test]
+fn an_address_that_is_forgotten_is_no_home_for_who_comes_there_later() {
+    let house = House::new();
+    let tv = house.configure(&[("TV", &["10.0.0.5"])])[0];
+    house.see("10.0.0.5", Some(1));
+    house.see("fd00::1", Some(1));
+    house.see("10.0.0.5", None);
+    assert_eq!(house.ask("fd00::1", 2).device, tv);
+    house.clock.advance(25 * 3_600_000_000);
+    house.devices.flush().expect("written");
+    house.see("10.0.0.5", Some(2));
+    assert_eq!(house.ask("10.0.0.5", 2).device, tv);
+    assert_ne!(house.ask("fd00::1", 2).device, tv, "another is at the named address");
+}
+
+#[test]
+fn an_address_that_made_room_is_no_home_any_more() {
+    let house = House::new();
+    let tv = house.configure(&[("TV", &["fd00::5"])])[0];
+    for host in ["fd00::5", "fd00::1"] {
+        house.see(host, Some(1));
+    }
+    assert_eq!(house.ask("fd00::1", 2).device, tv);
+    for number in 0..255 {
+        // Heard again, it is not the oldest one.
+        house.see("fd00::1", None);
+        house.see("fd00::1", Some(1));
+        house.see(&format!("fd00::1:{number:x}"), Some(1));
+    }
+    assert_ne!(house.ask("fd00::1", 2).device, tv);
+}
+
+#[test]
+fn a_link_local_address_on_two_links_is_held_to_be_neither_hosts() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    let row = |hardware: Option<u8>, interface| Neighbour {
+        address: ip("fe80::1"),
+        hardware: hardware.map(mac),
+        interface,
+        reachable: true,
+    };
+    let see = |hardware, interface| {
+        house.devices.take_neighbours(&[row(hardware, interface)], house.clock.now());
+    };
+    see(Some(1), 2);
+    assert_eq!(house.ask("fe80::1", 2).device, tv);
+    for (of_tv, of_other) in [(2, 3), (3, 2)] {
+        see(Some(2), of_other);
+        assert_ne!(house.ask("fe80::1", 2).device, tv, "another link has such a host too");
+        see(Some(1), of_tv);
+        assert_ne!(house.ask("fe80::1", 2).device, tv, "news of one do not end the other");
+        see(None, of_other);
+        assert_eq!(house.ask("fe80::1", 2).device, tv, "it is alone again");
+        see(Some(2), of_other);
+        see(None, of_tv);
+        let other = house.ask("fe80::1", 2);
+        assert_eq!((other.device != tv, other.grade), (true, Grade::Hardware));
+        see(None, of_other);
+        see(Some(1), of_other);
+        assert_eq!(house.ask("fe80::1", 2).device, tv, "it has moved to the other link");
+    }
+    see(Some(2), 3);
+    house.devices.replace_neighbours(&[row(Some(2), 3)], house.clock.now());
+    assert_eq!(house.ask("fe80::1", 2).grade, Grade::Hardware);
+    assert_ne!(house.ask("fe80::1", 2).device, tv, "news that it went were lost");
+    see(Some(1), 2);
+    house.devices.replace_neighbours(&[row(Some(1), 2)], house.clock.now());
+    assert_eq!(house.ask("fe80::1", 2).device, tv);
 }
 
 #[test]
@@ -748,6 +837,86 @@ fn one_hardware_address_has_no_more_than_256_addresses() {
     }
     let register = house.devices.register();
     assert_eq!((register.seats.len(), register.facts.len()), (256, 256));
+}
+
+#[test]
+fn past_the_bound_hardware_that_the_policy_names_is_still_its_device() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    for number in 0..MAX_ADMITTED as u32 {
+        let flood = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+        house.devices.admit(flood.into(), house.clock.now());
+    }
+    house.see("192.168.1.7", Some(1));
+    house.see("192.168.1.8", Some(2));
+    let (named, other) = (house.ask("192.168.1.7", 1), house.ask("192.168.1.8", 1));
+    assert_eq!(named.device, tv);
+    assert_eq!(house.devices.name(other.device).as_deref(), Some(OTHERS));
+    assert_ne!(named.part, other.part, "its queries are not the others'");
+}
+
+#[test]
+fn neighbours_that_are_gone_leave_room_for_those_that_are_there() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    let made_up = |number: u32, there: bool| {
+        let [_, b, c, d] = number.to_be_bytes();
+        let hardware = there.then_some(HardwareAddress([2, 0, 0, b, c, d]));
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+        Neighbour { address, hardware, interface: 2, reachable: there }
+    };
+    for there in [true, false] {
+        let flood: Vec<Neighbour> = (0..70_000).map(|number| made_up(number, there)).collect();
+        house.devices.take_neighbours(&flood, house.clock.now());
+    }
+    house.clock.advance(60_000_000);
+    house.see("192.168.1.7", Some(1));
+    assert_eq!(house.ask("192.168.1.7", 1).device, tv);
+    assert!(house.devices.register().facts.len() < 70_000);
+}
+
+#[test]
+fn addresses_that_a_forwarder_makes_up_for_one_hardware_address_are_bounded_and_its_own() {
+    let house = House::new();
+    let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
+    for number in 0..2_000_u32 {
+        let claim = Claim::Both(mac(1), std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
+        let claimed = house.devices.admit_claim(ip("192.168.1.1"), claim, house.clock.now());
+        assert_eq!(claimed.device, tv);
+    }
+    assert_eq!(house.devices.register().seats.len(), 1_024);
+}
+
+#[test]
+fn hardware_made_up_for_one_address_is_let_go_within_minutes() {
+    let house = House::new();
+    let limit = 3 * MAX_ADMITTED as u32;
+    for number in 0..limit + 1_000 {
+        let [_, b, c, d] = number.to_be_bytes();
+        let part = Part::Hardware(HardwareAddress([2, 0, 0, b, c, d]));
+        let row = DeviceRow { last_seen: NOW, ..DeviceRow::of(Subject::Part(part)) };
+        house.devices.register().devices.insert(DeviceId(1_000 + number), row);
+    }
+    house.clock.advance(61_000_000);
+    house.devices.flush().expect("written");
+    assert!(house.devices.register().devices.len() <= limit as usize);
+}
+
+#[test]
+fn only_the_latest_bindings_of_the_past_are_kept() {
+    let house = House::new();
+    let first = house.ask("10.0.0.1", 2);
+    house.see("10.0.0.1", Some(1));
+    house.devices.flush().expect("written");
+    let flood = "INSERT INTO binding(id, address, device, grade, source, began, ended)
+        WITH RECURSIVE n(id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM n WHERE id < 270000)
+        SELECT id, '10.0.0.2', 7, 'address', 'address', ?1, ?1 FROM n";
+    house.state.with(|connection| connection.execute(flood, [NOW])).expect("written");
+    assert_eq!(house.devices.bindings(first.part).expect("read").len(), 1);
+    house.clock.advance(2 * 3_600_000_000);
+    house.devices.flush().expect("written");
+    assert_eq!(house.devices.bindings(first.part).expect("read").len(), 0);
+    assert_eq!(house.rows("SELECT count(*) FROM binding WHERE ended IS NOT NULL"), 262_144);
 }
 
 /// An address and the hardware that has it.

@@ -52,6 +52,14 @@ impl Arrival {
         }
     }
 
+    /// Returns the address whose hardware would tell who asks; none where a forwarder told it.
+    pub(super) fn sought(&self) -> Option<IpAddr> {
+        match self.behalf {
+            Behalf::Claimed { claim: Claim::Hardware(_) | Claim::Both(..), .. } => None,
+            _ => Some(self.client),
+        }
+    }
+
     /// Takes a forwarder's word; one that can be nobody's leaves the query with the forwarder.
     pub fn ask_for(&mut self, claims: &Claims) {
         let forwarder = self.client;
@@ -109,19 +117,28 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    fn arrival(
+        forwarder: &str,
+        hardware: Option<HardwareAddress>,
+        claimed: Option<&str>,
+    ) -> Arrival {
+        let (client, now) = (address(forwarder), Moment { wall: 0, monotonic: 0 });
+        let (local, transport, behalf) = (client, Transport::Udp, Behalf::Unsaid);
+        let mut arrival = Arrival { client, local, transport, now, behalf };
+        arrival.ask_for(&Claims { hardware, address: claimed.map(address) });
+        arrival
+    }
+
     /// Returns whom a forwarder's word makes the client, and what stands for it.
     fn heard(
         forwarder: &str,
         hardware: Option<HardwareAddress>,
         claimed: Option<&str>,
     ) -> (IpAddr, Option<Claim>) {
-        let (client, now) = (address(forwarder), Moment { wall: 0, monotonic: 0 });
-        let (local, transport, behalf) = (client, Transport::Udp, Behalf::Unsaid);
-        let mut arrival = Arrival { client, local, transport, now, behalf };
-        arrival.ask_for(&Claims { hardware, address: claimed.map(address) });
+        let arrival = arrival(forwarder, hardware, claimed);
         match arrival.behalf {
-            Behalf::Claimed { forwarder, claim } => {
-                assert_eq!(forwarder, client);
+            Behalf::Claimed { forwarder: by, claim } => {
+                assert_eq!(by, address(forwarder));
                 (arrival.client, Some(claim))
             }
             _ => (arrival.client, None),
@@ -136,6 +153,15 @@ mod tests {
         assert_eq!(heard(FORWARDER, Some(HARDWARE), Some("192.168.1.40")), (there, both));
         let hardware = Some(Claim::Hardware(HARDWARE));
         assert_eq!(heard(FORWARDER, Some(HARDWARE), None), (address(FORWARDER), hardware));
+    }
+
+    #[test]
+    fn the_link_is_asked_only_where_hardware_was_not_told() {
+        let sought = |hardware, claimed| arrival(FORWARDER, hardware, claimed).sought();
+        assert_eq!(sought(None, None), Some(address(FORWARDER)));
+        assert_eq!(sought(None, Some("192.168.1.40")), Some(address("192.168.1.40")));
+        assert_eq!(sought(Some(HARDWARE), Some("192.168.1.40")), None);
+        assert_eq!(sought(Some(HARDWARE), None), None);
     }
 
     #[test]

@@ -82,8 +82,10 @@ impl Parts {
 
     /// Binds who asks; an address that is not known is looked for first.
     async fn find_out(&self, arrival: &Arrival) -> Binding {
-        if self.identify(arrival).is_none() {
-            self.discovery.look_up(arrival.client, arrival.local).await;
+        if self.identify(arrival).is_none()
+            && let Some(address) = arrival.sought()
+        {
+            self.discovery.look_up(address, arrival.local).await;
         }
         self.bound(arrival)
     }
