@@ -9,6 +9,9 @@ const ROGUE: &str = "02:00:00:00:06:66";
 const HOUSE: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
 const PHONE: [u8; 6] = [0x3c, 0x5a, 0xb4, 0, 0, 0x20];
 
+const NAMED_PHONE: &str = "[[device]]\nname = \"Phone\"\nhardware = [\"3c:5a:b4:00:00:20\"]\n\
+                           level = \"off\"\n";
+
 const CAST: Announcement<'_> = Announcement {
     instance: b"Chromecast-11aa",
     texts: &[b"id=11aa", b"md=Chromecast Ultra", b"fn=Living room"],
@@ -93,6 +96,29 @@ fn a_host_is_shown_by_the_name_in_its_lease_of_a_real_dhcp_server() {
     assert_eq!(shown["names"][0]["from"], "lease", "{shown}");
     assert_eq!(shown["device"]["kind"], "phone", "{shown}");
     assert_eq!(shown["device"]["grade"], "hardware", "the kernel sees it: {shown}");
+    assert_eq!(shown["maker"], "Google", "{shown}");
+}
+
+#[test]
+fn who_leases_an_address_with_anothers_hardware_address_gets_its_own_policy() {
+    let Some(net) = Net::new() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let leases = folder.path().join("dnsmasq.leases");
+    let house = House::with(&net, &format!("[discovery]\nleases = [{leases:?}]\n"), NAMED_PHONE);
+    let ranges = ["192.168.7.50,192.168.7.99"];
+    let Some(_server) = DhcpServer::start(&house.host, &leases, &ranges) else { return };
+    let rogue = net.host("rogue", ROGUE);
+    let address = rogue.inside(|| Client::new("eth0", HOUSE, PHONE, b"annas-phone").lease());
+    let address = address.to_string();
+    until("the lease", || {
+        let known = house.find_device_at(&address)?;
+        (known["device"]["name"] == "Phone").then_some(())
+    });
+    rogue.add(&format!("{address}/24"));
+    assert_eq!(rogue.ask(&address, house.v4()), Answer::Blocked, "the kernel knows better");
+    let shown = house.device_at(&address);
+    assert_eq!(shown["hardware"][0]["address"], ROGUE, "{shown}");
+    assert_eq!(shown["device"]["named"], false, "{shown}");
 }
 
 #[test]
@@ -100,9 +126,7 @@ fn behind_a_router_a_lease_tells_whose_an_address_is() {
     let (Some(net), Some(inner)) = (Net::new(), Net::new()) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let leases = folder.path().join("dnsmasq.leases");
-    let policy =
-        "[[device]]\nname = \"Phone\"\nhardware = [\"3c:5a:b4:00:00:20\"]\nlevel = \"off\"\n";
-    let house = House::with(&net, &format!("[discovery]\nleases = [{leases:?}]\n"), policy);
+    let house = House::with(&net, &format!("[discovery]\nleases = [{leases:?}]\n"), NAMED_PHONE);
     let router = net.host("router", "3c:5a:b4:00:02:01").with(&["192.168.7.50/24"]);
     inner.join(&router, "eth1", "3c:5a:b4:00:02:02");
     router.ip("address add 192.168.8.1/24 dev eth1");

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -99,7 +99,13 @@ impl House {
 
     /// Returns the device at an address, as `device show --json` has it.
     pub fn device_at(&self, address: &str) -> Value {
-        self.json(&["device", "show", address])
+        self.find_device_at(address).expect("a device")
+    }
+
+    /// Returns the device at an address, if one is known.
+    pub fn find_device_at(&self, address: &str) -> Option<Value> {
+        let output = self.output(&["device", "show", address, "--json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
     }
 
     /// Waits until the device at an address is called so.
@@ -133,11 +139,15 @@ impl House {
 
     /// Runs a command of the program and returns what it prints.
     pub fn command(&self, words: &[&str]) -> Vec<u8> {
-        let mut command = Command::new(BINARY);
-        command.args(words).arg("--config").arg(self.folder.path().join("config.toml"));
-        let output = command.output().expect("the binary runs");
+        let output = self.output(words);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
+    }
+
+    fn output(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(BINARY);
+        command.args(words).arg("--config").arg(self.folder.path().join("config.toml"));
+        command.output().expect("the binary runs")
     }
 
     /// Waits until the kernel has `address` at `hardware`, and whoever follows it had time to hear.

@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, setns};
 use super::ip;
 
 /// A name that level `standard` blocks.
-pub const TRACKER: &str = "analytics.tiktok.com";
+const TRACKER: &str = "analytics.tiktok.com";
 
 /// What is in a namespace of its own.
 #[derive(Clone)]

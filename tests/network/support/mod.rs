@@ -10,7 +10,7 @@ mod speech;
 pub use daemon::{Device, House, until};
 pub use dhcp::Client;
 pub use dhcp_server::DhcpServer;
-pub use host::{Answer, Host, TRACKER};
+pub use host::{Answer, Host};
 pub use net::Net;
 pub use speech::{Announcement, hardware_option, subnet_option};
 
