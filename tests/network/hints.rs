@@ -148,3 +148,17 @@ fn behind_a_router_a_lease_tells_whose_an_address_is() {
     assert_eq!(house.device_at("192.168.8.30")["device"]["grade"], "address");
     assert!(!house.host.told("neighbour show").contains(&address), "the kernel does not see it");
 }
+
+#[test]
+fn a_host_is_shown_by_the_name_that_the_router_has_for_it() {
+    let Some(net) = Net::new() else { return };
+    let router = net.host("router", "3c:5a:b4:00:02:01").with(&["192.168.7.1/24"]);
+    router.knows_all_as("192.168.7.1", "brother-hl.lan");
+    let house = House::start(&net, "");
+    house.host.ip("route add default via 192.168.7.1");
+    let printer = net.host("printer", "02:00:00:00:00:10").with(&["192.168.7.10/24"]);
+    printer.ask("192.168.7.10", house.v4());
+    let shown = house.until_called("192.168.7.10", "brother-hl");
+    assert_eq!(shown["names"][0]["from"], "reverse-name", "{shown}");
+    assert_eq!(shown["device"]["kind"], "printer", "{shown}");
+}

@@ -1,6 +1,6 @@
 //! What a person is told of, with what to do.
 
-use crate::support::{Answer, House, Net};
+use crate::support::{Answer, House, Net, until};
 
 const TV: &str = "3c:5a:b4:00:00:10";
 const ROGUE: &str = "02:00:00:00:06:66";
@@ -25,6 +25,28 @@ fn a_device_that_falls_to_the_default_policy_is_told_with_the_remedy() {
     assert!(text("remedy").contains("deadpixel device merge TV") && text("remedy").contains(TV));
     house.command(&["device", "merge", "TV", "192.168.7.12"]);
     assert_eq!(tv.ask("192.168.7.12", house.v4()), Answer::Allowed, "the remedy helps");
+}
+
+#[test]
+fn a_new_device_is_told_once_and_not_again_at_another_address() {
+    let Some(net) = Net::new() else { return };
+    let house = House::start(&net, "");
+    let tv = net.host("tv", TV).with(&["192.168.7.10/24"]);
+    tv.ask("192.168.7.10", house.v4());
+    let told = house.notice("new-device");
+    assert!(told["words"].as_str().expect("text").contains(TV), "{told}");
+    assert!(told["remedy"].as_str().expect("text").contains("deadpixel device rename"), "{told}");
+    tv.add("192.168.7.12/24");
+    tv.ask("192.168.7.12", house.v4());
+    // It is told after what came before.
+    let laptop = net.host("laptop", "02:00:00:00:00:11").with(&["192.168.7.11/24"]);
+    laptop.ask("192.168.7.11", house.v4());
+    let all = until("the laptop", || {
+        let all = house.json(&["notices"]).as_array().expect("a list").clone();
+        all.iter().any(|told| told.to_string().contains("192.168.7.11")).then_some(all)
+    });
+    let new = all.iter().filter(|told| told["kind"] == "new-device").count();
+    assert_eq!(new, 2, "{all:?}");
 }
 
 #[test]

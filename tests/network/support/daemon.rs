@@ -166,7 +166,8 @@ impl House {
 
 /// Looks again and again until there is what is waited for.
 pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    for _ in 0..100 {
+    // The slowest of all looks around every twenty seconds.
+    for _ in 0..300 {
         if let Some(found) = look() {
             return found;
         }

@@ -108,6 +108,24 @@ impl Host {
         })
     }
 
+    /// Answers every question at one of its addresses with this name, as a router does that knows
+    /// its hosts; for as long as the test runs.
+    pub fn knows_all_as(&self, at: &str, told: &'static str) {
+        let at: IpAddr = at.parse().expect("an address");
+        let socket = self.inside(|| UdpSocket::bind((at, 53)).expect("an address of its own"));
+        let labels: Vec<&[u8]> = told.split('.').map(str::as_bytes).collect();
+        let answer = record(&[0xc0, 12], 12, &name(&labels));
+        std::thread::spawn(move || {
+            let mut packet = [0; 1500];
+            while let Ok((length, client)) = socket.recv_from(&mut packet) {
+                let mut reply = packet[..length].to_vec();
+                reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+                reply.extend(&answer);
+                socket.send_to(&reply, client).expect("sent");
+            }
+        });
+    }
+
     /// Sends packets on that are for others, as a router does.
     pub fn route(&self) {
         self.inside(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("a setting"));
