@@ -16,12 +16,12 @@ use deadpixel::discovery::leases::{Format, Reading, parse};
 use deadpixel::discovery::{Discovery, Parts, Settings};
 use deadpixel::storage::{Database, STATE_MIGRATIONS};
 
-const SERVER: &str = "10.77.0.1";
-const DISCOVER: u8 = 1;
-const OFFER: u8 = 2;
-const REQUEST: u8 = 3;
-const ACK: u8 = 5;
-const RELEASE: u8 = 7;
+#[path = "network/support/dhcp.rs"]
+mod dhcp;
+
+use dhcp::Client;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// Runs `test` on a thread that has a network of its own; programs it starts are in it too.
 fn in_a_network_of_its_own(test: fn()) {
@@ -73,92 +73,8 @@ impl Drop for Server {
     }
 }
 
-/// A DHCP client whose hardware address is made up.
-struct Client {
-    socket: UdpSocket,
-    hardware: [u8; 6],
-    name: &'static [u8],
-}
-
-impl Client {
-    fn new(hardware: [u8; 6], name: &'static [u8]) -> Client {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).expect("a socket");
-        socket.set_broadcast(true).expect("broadcast");
-        socket.set_reuse_address(true).expect("reuse");
-        socket.bind_device(Some(b"client")).expect("the link is there");
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 68));
-        socket.bind(&any.into()).expect("port 68 is free here");
-        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-        Client { socket: socket.into(), hardware, name }
-    }
-
-    /// Takes an address as a device does: discover, offer, request, acknowledgement.
-    fn lease(&self) -> Ipv4Addr {
-        let offered = self.ask(DISCOVER, None, OFFER);
-        self.ask(REQUEST, Some(offered), ACK)
-    }
-
-    fn release(&self, address: Ipv4Addr) {
-        self.send(&self.packet(RELEASE, Some(address)));
-    }
-
-    fn ask(&self, kind: u8, address: Option<Ipv4Addr>, answer: u8) -> Ipv4Addr {
-        let packet = self.packet(kind, address);
-        for _ in 0..40 {
-            self.send(&packet);
-            if let Some(address) = self.receive(answer) {
-                return address;
-            }
-        }
-        panic!("dnsmasq does not answer");
-    }
-
-    fn send(&self, packet: &[u8]) {
-        self.socket.send_to(packet, "255.255.255.255:67").expect("sent");
-    }
-
-    fn receive(&self, answer: u8) -> Option<Ipv4Addr> {
-        let mut packet = [0; 1500];
-        while let Ok(length) = self.socket.recv(&mut packet) {
-            let packet = &packet[..length];
-            let mine = length > 243 && packet[28..34] == self.hardware;
-            // dnsmasq writes the kind of message first.
-            if mine && packet[240..243] == [53, 1, answer] {
-                return Some(Ipv4Addr::from(<[u8; 4]>::try_from(&packet[16..20]).expect("4")));
-            }
-        }
-        None
-    }
-
-    fn packet(&self, kind: u8, address: Option<Ipv4Addr>) -> Vec<u8> {
-        let mut packet = vec![0; 236];
-        packet[..3].copy_from_slice(&[1, 1, 6]);
-        packet[4..8].copy_from_slice(&self.hardware[2..]);
-        // The answer is to be broadcast.
-        packet[10] = 0x80;
-        packet[28..34].copy_from_slice(&self.hardware);
-        packet.extend([0x63, 0x82, 0x53, 0x63, 53, 1, kind]);
-        let server: Ipv4Addr = SERVER.parse().expect("an address");
-        match (kind, address) {
-            (RELEASE, Some(address)) => packet[12..16].copy_from_slice(&address.octets()),
-            (_, Some(address)) => {
-                packet.extend([50, 4]);
-                packet.extend(address.octets());
-            }
-            (_, None) => {}
-        }
-        if kind != DISCOVER {
-            packet.extend([54, 4]);
-            packet.extend(server.octets());
-        }
-        if !self.name.is_empty() {
-            packet.extend([12, u8::try_from(self.name.len()).expect("short")]);
-            packet.extend(self.name);
-        }
-        packet.push(255);
-        packet.resize(packet.len().max(300), 0);
-        packet
-    }
+fn on_the_link(hardware: [u8; 6], name: &'static [u8]) -> Client {
+    Client::new("client", SERVER, hardware, name)
 }
 
 /// Reads the file until it is as wanted, or a long time is over.
@@ -186,9 +102,9 @@ fn real_leases_of_dnsmasq_are_read() {
         let Some(_server) = Server::start(&path) else {
             return println!("skipped: dnsmasq is not installed");
         };
-        let phone = Client::new([0x3c, 0x5a, 0xb4, 1, 2, 3], b"annas-phone");
-        let nameless = Client::new([0x3c, 0x5a, 0xb4, 1, 2, 4], b"");
-        let hostile = Client::new([0x3c, 0x5a, 0xb4, 1, 2, 5], b"<b>\x1b[31m\xe2\x80\xae");
+        let phone = on_the_link([0x3c, 0x5a, 0xb4, 1, 2, 3], b"annas-phone");
+        let nameless = on_the_link([0x3c, 0x5a, 0xb4, 1, 2, 4], b"");
+        let hostile = on_the_link([0x3c, 0x5a, 0xb4, 1, 2, 5], b"<b>\x1b[31m\xe2\x80\xae");
         let addresses = [phone.lease(), nameless.lease(), hostile.lease()];
 
         let reading = read_until(&path, |reading| reading.leases.len() == 3);

@@ -2,6 +2,10 @@
 //!
 //! They need root and iproute2; elsewhere each test prints why it is skipped.
 
+mod by_hardware;
+mod claims;
+mod hints;
 mod identity;
 mod impostors;
+mod notices;
 mod support;

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::{Answer, App, Shared, Snapshot};
 use crate::api::{BindingView, HardwareView, HeardName, LikenessView, ProblemDocument, timestamp};
-use crate::devices::{BindingRecord, Device, HintSource, Likeness};
+use crate::devices::{self, BindingRecord, Device, HintSource, Likeness};
 use crate::model::{DeviceId, DeviceKind};
 use crate::policy::DevicePart;
 
@@ -43,13 +43,8 @@ pub fn kind(device: &Device, part: Option<&DevicePart>) -> (Option<DeviceKind>, 
 }
 
 /// Returns who made a device's network card.
-pub fn maker(app: &App, device: &Device) -> Option<String> {
-    if device.hardware.iter().all(|address| address.is_random()) {
-        return None;
-    }
-    let hints = app.parts.devices.hints(device.id).into_iter();
-    let mut makers = hints.filter(|(source, _)| *source == HintSource::Maker);
-    makers.find_map(|(_, text)| text.name)
+pub fn maker(device: &Device) -> Option<String> {
+    device.hardware.iter().find_map(|hardware| devices::maker(*hardware)).map(Into::into)
 }
 
 /// Returns the hardware addresses of a device.

@@ -73,7 +73,7 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
         configured: part
             .map(|part| part.addresses.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
-        maker: device_facts::maker(app, &device),
+        maker: device_facts::maker(&device),
         hardware: device_facts::hardware(&device, part),
         names: device_facts::names(app, device.id),
         bindings,

@@ -2,8 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::{Host, Net};
 
@@ -12,7 +16,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
 /// The addresses at which it is asked.
 const V4: &str = "192.168.7.2";
 const V6: &str = "fd00:7::2";
-const PORT: u16 = 5353;
+const PORT: u16 = 53;
 
 /// The host on which the daemon runs; it is killed when dropped.
 pub struct House {
@@ -31,12 +35,17 @@ pub struct Device {
 impl House {
     /// Starts the daemon with this policy.
     pub fn start(net: &Net, policy: &str) -> House {
+        House::with(net, "", policy)
+    }
+
+    /// Starts the daemon with this policy and more in config.toml.
+    pub fn with(net: &Net, more: &str, policy: &str) -> House {
         let host = net.host("house", "52:54:00:00:00:02");
         let host = host.with(&[&format!("{V4}/24"), &format!("{V6}/64")]);
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "[dns]\nlisten = [\"0.0.0.0:{PORT}\", \"[::]:{PORT}\"]\nworkers = 1\n\
-             [upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n",
+             [upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n{more}",
             host.inside(upstream)
         );
         std::fs::write(folder.path().join("config.toml"), config).expect("written");
@@ -44,6 +53,14 @@ impl House {
         std::fs::write(folder.path().join("data/policy.toml"), policy).expect("written");
         let daemon = host.inside(|| run(&folder));
         House { host, daemon, folder }
+    }
+
+    /// Stops the daemon and starts it again.
+    pub fn restart(&mut self) {
+        let id = i32::try_from(self.daemon.id()).expect("an id");
+        kill(Pid::from_raw(id), Signal::SIGTERM).expect("it runs");
+        assert!(self.daemon.wait().expect("it ends").success());
+        self.daemon = self.host.inside(|| run(&self.folder));
     }
 
     /// The address for those who ask over IPv4.
@@ -58,9 +75,8 @@ impl House {
 
     /// Returns the devices that asked, by name.
     pub fn devices(&self) -> Vec<Device> {
-        let told = self.command(&["devices", "--json"]);
-        let list: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
-        let device = |value: &serde_json::Value| Device {
+        let list = self.json(&["devices"]);
+        let device = |value: &Value| Device {
             name: value["name"].as_str().expect("a name").into(),
             queries: value["queries"]["queries"].as_u64().expect("a number"),
         };
@@ -76,13 +92,62 @@ impl House {
         self.command(&["reload"]);
     }
 
+    /// Returns policy.toml.
+    pub fn policy(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("data/policy.toml")).expect("readable")
+    }
+
+    /// Returns the device at an address, as `device show --json` has it.
+    pub fn device_at(&self, address: &str) -> Value {
+        self.find_device_at(address).expect("a device")
+    }
+
+    /// Returns the device at an address, if one is known.
+    pub fn find_device_at(&self, address: &str) -> Option<Value> {
+        let output = self.output(&["device", "show", address, "--json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
+    }
+
+    /// Waits until the device at an address is called so.
+    pub fn until_called(&self, address: &str, name: &str) -> Value {
+        until(&format!("{address} called {name}"), || {
+            let shown = self.device_at(address);
+            (shown["device"]["name"] == name).then_some(shown)
+        })
+    }
+
+    /// Waits for a notice of this kind.
+    pub fn notice(&self, kind: &str) -> Value {
+        until(kind, || {
+            let told = self.json(&["notices"]);
+            told.as_array().expect("a list").iter().find(|notice| notice["kind"] == kind).cloned()
+        })
+    }
+
+    /// Returns the names that a device asked for, the latest first, as `log -d` shows them.
+    pub fn asked_by(&self, device: &str) -> Vec<String> {
+        let page = self.json(&["log", "-d", device]);
+        let entries = page["entries"].as_array().expect("a list");
+        entries.iter().map(|entry| entry["name"].as_str().expect("a name").into()).collect()
+    }
+
+    /// Returns what a command of the program tells as JSON.
+    pub fn json(&self, words: &[&str]) -> Value {
+        let told = self.command(&[words, &["--json"]].concat());
+        serde_json::from_slice(&told).expect("JSON")
+    }
+
     /// Runs a command of the program and returns what it prints.
     pub fn command(&self, words: &[&str]) -> Vec<u8> {
-        let mut command = Command::new(BINARY);
-        command.args(words).arg("--config").arg(self.folder.path().join("config.toml"));
-        let output = command.output().expect("the binary runs");
+        let output = self.output(words);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
+    }
+
+    fn output(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(BINARY);
+        command.args(words).arg("--config").arg(self.folder.path().join("config.toml"));
+        command.output().expect("the binary runs")
     }
 
     /// Waits until the kernel has `address` at `hardware`, and whoever follows it had time to hear.
@@ -97,6 +162,18 @@ impl House {
         }
         panic!("{address} is not at {hardware}: {}", self.host.told("neighbour show"));
     }
+}
+
+/// Looks again and again until there is what is waited for.
+pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    // The slowest of all looks around every twenty seconds.
+    for _ in 0..300 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    panic!("waited in vain for {what}");
 }
 
 impl Drop for House {

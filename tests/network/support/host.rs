@@ -9,6 +9,9 @@ use nix::sched::{CloneFlags, setns};
 
 use super::ip;
 
+/// A name that level `standard` blocks.
+const TRACKER: &str = "analytics.tiktok.com";
+
 /// What is in a namespace of its own.
 #[derive(Clone)]
 pub struct Host {
@@ -145,8 +148,28 @@ impl Host {
         self.try_ask(from, server, Duration::from_secs(4))
     }
 
+    /// Asks, with an EDNS option.
+    pub fn ask_with(&self, from: &str, server: SocketAddr, option: &[u8]) -> Answer {
+        self.exchange(from, server, Duration::from_secs(4), with_option(option))
+    }
+
+    /// Asks for another name.
+    pub fn ask_for(&self, from: &str, server: SocketAddr, name: &str) -> Answer {
+        self.exchange(from, server, Duration::from_secs(4), query(name))
+    }
+
     /// Asks, and waits no longer than that for the answer.
     pub fn try_ask(&self, from: &str, server: SocketAddr, patience: Duration) -> Answer {
+        self.exchange(from, server, patience, query(TRACKER))
+    }
+
+    fn exchange(
+        &self,
+        from: &str,
+        server: SocketAddr,
+        patience: Duration,
+        query: Vec<u8>,
+    ) -> Answer {
         let from: IpAddr = from.parse().expect("an address");
         self.inside(|| {
             let index = nix::net::if_::if_nametoindex("eth0").expect("an interface");
@@ -158,10 +181,10 @@ impl Host {
             };
             let socket = UdpSocket::bind(own).expect("an address of its own");
             socket.set_read_timeout(Some(patience)).expect("a timeout");
-            socket.send_to(&query("analytics.tiktok.com"), server).expect("sent");
+            socket.send_to(&query, server).expect("sent");
             let mut reply = [0; 1500];
             match socket.recv(&mut reply) {
-                Ok(length) if reply[..length].ends_with(&[0, 4, 0, 0, 0, 0]) => Answer::Blocked,
+                Ok(length) if is_null(&reply[..length]) => Answer::Blocked,
                 Ok(_) => Answer::Allowed,
                 Err(_) => Answer::Nothing,
             }
@@ -169,8 +192,22 @@ impl Host {
     }
 }
 
+/// Returns whether there is 0.0.0.0 in a reply: an address of four octets, none of them set.
+fn is_null(reply: &[u8]) -> bool {
+    reply.windows(6).any(|octets| octets == [0, 4, 0, 0, 0, 0])
+}
+
+/// Returns a query with an option of EDNS in it.
+fn with_option(option: &[u8]) -> Vec<u8> {
+    let mut packet = query(TRACKER);
+    packet[11] = 1;
+    packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, option.len() as u8]);
+    packet.extend(option);
+    packet
+}
+
 /// Returns a query for a name's address.
-fn query(name: &str) -> Vec<u8> {
+pub fn query(name: &str) -> Vec<u8> {
     let mut packet = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         packet.push(label.len() as u8);
