@@ -18,7 +18,7 @@ pub async fn run(session: &Session, command: &DeviceCommand) -> Result<(), Failu
         DeviceCommand::Merge { device, other, name } => {
             let (into, from, name) = (device.clone(), other.clone(), name.clone());
             let body = DeviceMerge { into, from, name };
-            let path = paths::DEVICES_MERGE;
+            let path = paths::DEVICE_MERGES;
             let merged: DevicesMerged = session.client.send(Method::POST, path, &body).await?;
             session.show(&merged, merged_message)
         }
