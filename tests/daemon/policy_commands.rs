@@ -108,6 +108,27 @@ fn of_two_named_devices_one_entry_stays_and_what_the_other_set_is_told() {
 }
 
 #[test]
+fn a_device_that_nobody_named_is_shown_with_all_that_binds_it() {
+    let upstream = FakeUpstream::for_any_name();
+    let text = format!("{HOUSE}device = \"TV\"\n[unknown]\ngroups = [\"Kids\"]\n").replacen(
+        "device = \"TV\"\ndevice = \"TV\"\n",
+        "group = \"Kids\"\n",
+        1,
+    );
+    let daemon = Setup::forwarding_to(&upstream).policy(&text).start();
+    daemon.client(9).ask("a.example", "A");
+    daemon.run(&["allow", "b.example", "-d", "127.0.0.9", "--for", "1h"]);
+    let shown = daemon.json(&["device", "show", "127.0.0.9"]);
+    assert_eq!(shown["device"]["groups"], serde_json::json!(["Kids"]));
+    let names = shown["rules"].as_array().expect("rules").iter();
+    let names: Vec<&Value> = names.map(|rule| &rule["name"]).collect();
+    assert_eq!(names, ["b.example", "game.example"], "its own, then its group's: {shown}");
+    assert_eq!(shown["bans"][0]["from"], "group Kids");
+    let why = daemon.json(&["why", "b.example", "-d", "127.0.0.9"]);
+    assert_eq!(why["own"][0]["why"], "decides", "{why}");
+}
+
+#[test]
 fn what_was_put_together_wrongly_is_split_and_has_its_own_past_again() {
     let (daemon, _upstream) = daemon();
     daemon.client(9).ask("b.example", "A");

@@ -13,7 +13,7 @@ use crate::api::{
     timestamp,
 };
 use crate::devices::Device;
-use crate::model::{DeviceId, Scope};
+use crate::model::{DeviceId, DeviceName, Scope};
 use crate::policy::{BoundSchedule, CompanySwitch, Effective, ListSwitch, Sourced};
 use crate::query_log::{QueryCount, Total};
 
@@ -63,9 +63,9 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     let day = Day { totals, queries };
     let part = snapshot.part(&device);
     let timed = app.parts.policy.timed();
-    let effective = match part {
-        Some(part) => Effective::of(&snapshot.standing, &timed, Some(&part.name)),
-        None => Effective::of_unknown(&snapshot.standing, &timed),
+    let effective = match DeviceName::parse(&device.key) {
+        Ok(name) => Effective::of(&snapshot.standing, &timed, Some(&name)),
+        Err(_) => Effective::of_unknown(&snapshot.standing, &timed),
     };
     let (bindings, more_bindings) = device_facts::bindings(app, device.id)?;
     Ok(DeviceDetails {
@@ -111,7 +111,7 @@ fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
         kind,
         kind_from,
         grade: device.grade,
-        groups: part.map(|part| part.groups.clone()).unwrap_or_default(),
+        groups: snapshot.groups_of(Some(device)).to_vec(),
         log: policy.log_detail(),
         paused_until: policy.paused_until(snapshot.now).map(seconds),
         first_seen: seen(device.first_seen),
@@ -152,12 +152,7 @@ fn binding_rules(app: &App, snapshot: &Snapshot, device: &Device) -> Vec<RuleVie
     let standing = &snapshot.standing;
     let plain = standing.rules.iter().chain(&timed.rules).map(rule_view);
     let rules: Vec<RuleView> = plain.chain(standing.written.iter().map(written_view)).collect();
-    let mut scopes = Vec::new();
-    if let Some(part) = snapshot.part(device) {
-        scopes.push(Scope::Device(part.name.clone()));
-        scopes.extend(part.groups.iter().cloned().map(Scope::Group));
-    }
-    scopes.push(Scope::Everyone);
+    let scopes = snapshot.scopes_of(Some(device));
     let of_scope = |scope: Scope| rules.iter().filter(move |rule| rule.scope == scope);
     scopes.into_iter().flat_map(of_scope).cloned().collect()
 }

@@ -15,8 +15,7 @@ use crate::api::{
 };
 use crate::devices::Device;
 use crate::model::{
-    DeviceName, DomainName, ListId, ListMask, NameHashes, Outcome, Reason, RecordType, Scope,
-    Verdict,
+    DomainName, ListId, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict,
 };
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
@@ -97,7 +96,7 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
         level: policy.level(),
         alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
         decided_by: decided_by(&snapshot, deciding, &explanation).filter(|_| !local),
-        own: why_rules::own_rules(app, &asked, &scopes(&snapshot, device)),
+        own: why_rules::own_rules(app, &asked, &snapshot.scopes_of(device)),
         lists: explanation.matches,
         company,
         tracking,
@@ -213,18 +212,6 @@ fn decided_by(
         Reason::Canary => Some(DecidedBy::Canary),
         Reason::NotListed => Some(DecidedBy::NotListed),
     }
-}
-
-/// Returns the scopes that bind a device, the narrowest first.
-fn scopes(snapshot: &Snapshot, device: Option<&Device>) -> Vec<Scope> {
-    let part = device.and_then(|device| snapshot.part(device));
-    let own = part.map(|part| Scope::Device(part.name.clone())).or_else(|| {
-        let name = device.map(|device| DeviceName::parse(&device.name))?;
-        name.ok().map(Scope::Device)
-    });
-    let groups = part.map_or(&snapshot.standing.unknown, |part| &part.groups);
-    let groups = groups.iter().cloned().map(Scope::Group);
-    own.into_iter().chain(groups).chain([Scope::Everyone]).collect()
 }
 
 fn company_row(snapshot: &Snapshot, judgement: &Judgement) -> Option<CompanyRow> {
