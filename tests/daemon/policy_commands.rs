@@ -259,6 +259,24 @@ fn a_plan_claims_what_comes_true_and_puts_nothing_in_force() {
 }
 
 #[test]
+fn a_rule_behind_a_name_that_level_off_lifts_is_told_as_it_works() {
+    let upstream = FakeUpstream::with(
+        "analytics.tiktok.com. 300 CNAME behind.example.\nbehind.example. 300 A 203.0.113.9",
+    );
+    let text = "[everyone]\nlevel = \"off\"\n\n[[rule]]\naction = \"block\"\nname = \
+                \"behind.example\"\n";
+    let daemon = Setup::forwarding_to(&upstream).policy(text).start();
+    assert!(daemon.client(9).ask(PIXEL, "A").is_null_address());
+    let why = daemon.json(&["why", PIXEL, "-d", "127.0.0.9"]);
+    assert_eq!((&why["outcome"], &why["decided_by"]["kind"]), (&"blocked".into(), &"rule".into()));
+    let file = daemon.data().join("next.toml");
+    std::fs::write(&file, "[everyone]\nlevel = \"off\"\n").expect("written");
+    let plan = daemon.json(&["policy", "plan", file.to_str().expect("a path")]);
+    let change = &plan["changes"][0];
+    assert_eq!((&change["now"], &change["then"]), (&"blocked".into(), &"allowed".into()), "{plan}");
+}
+
+#[test]
 fn a_plan_of_a_file_that_does_not_check_says_where() {
     let (daemon, _upstream) = daemon();
     let file = daemon.data().join("bad.toml");

@@ -15,7 +15,7 @@ use crate::model::{DeviceId, DomainName, ListId, Moment, Reason, RecordType, Ver
 use crate::policy::{Decision, InForce};
 use crate::policy_file::Preview;
 use crate::query_log::AskedName;
-use crate::resolver::{is_canary, is_ours};
+use crate::resolver::{is_canary, is_ours, judge_asked};
 use crate::rules::Asking;
 use crate::upstream::Upstreams;
 
@@ -223,16 +223,9 @@ impl Judge<'_> {
         if open && is_canary(name.as_ref()) {
             return (Fate::Blocked, Some(Reason::Canary));
         }
-        let by_alias = || {
-            let judged = aliases.iter().map(|alias| self.decide(alias, RecordType::CNAME));
-            judged.into_iter().find(|it| matches!(it.verdict, Verdict::Block(_)) && !it.lifted)
-        };
         match decision.verdict {
-            Verdict::None => match by_alias() {
-                Some(alias) => (Fate::Blocked, alias.verdict.reason()),
-                None => (Fate::Allowed, None),
-            },
-            _ if decision.lifted => (Fate::Allowed, None),
+            Verdict::None => self.behind(aliases),
+            _ if decision.lifted => self.behind(aliases),
             Verdict::Allow(reason) => (Fate::Allowed, Some(reason)),
             Verdict::Block(reason) => (Fate::Blocked, Some(reason)),
             Verdict::Rewrite(reason) => (Fate::Rewritten, Some(reason)),
@@ -240,12 +233,32 @@ impl Judge<'_> {
         }
     }
 
+    /// Returns what becomes of an answer that leads there; an own allow ends the search.
+    fn behind(&self, aliases: &[DomainName]) -> (Fate, Option<Reason>) {
+        for alias in aliases {
+            let decision = self.decide_target(alias);
+            match decision.verdict {
+                Verdict::Block(reason) if !decision.lifted => return (Fate::Blocked, Some(reason)),
+                Verdict::Allow(_) if decision.own => break,
+                _ => {}
+            }
+        }
+        (Fate::Allowed, None)
+    }
+
     fn decide(&self, name: &DomainName, query_type: RecordType) -> Decision {
         let bound = self.in_force.policies.bound(self.device);
-        let asker = bound.asker(self.client);
+        let asking = Asking { name: name.as_ref(), query_type, asker: bound.asker(self.client) };
+        let hashes = self.in_force.hashes(name.as_ref());
+        judge_asked(self.in_force, bound.policy, asking, &hashes, self.now).0
+    }
+
+    fn decide_target(&self, name: &DomainName) -> Decision {
+        let bound = self.in_force.policies.bound(self.device);
+        let (query_type, asker) = (RecordType::CNAME, bound.asker(self.client));
         let asking = Asking { name: name.as_ref(), query_type, asker };
         let hashes = self.in_force.hashes(name.as_ref());
-        self.in_force.judge(bound.policy, asking, &hashes, self.now).0
+        self.in_force.judge_target(bound.policy, asking, &hashes, self.now).0
     }
 }
 
