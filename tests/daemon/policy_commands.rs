@@ -129,6 +129,17 @@ fn a_device_that_nobody_named_is_shown_with_all_that_binds_it() {
 }
 
 #[test]
+fn a_device_named_like_the_number_of_another_is_not_forgotten_in_its_place() {
+    let (daemon, _upstream) = daemon();
+    daemon.client(9).ask("a.example", "A");
+    let shown = daemon.json(&["device", "show", "127.0.0.9"]);
+    let number = shown["device"]["id"].to_string();
+    daemon.run(&["device", "rename", "TV", &number]);
+    daemon.run(&["device", "forget", "127.0.0.9", "--yes"]);
+    assert!(policy(&daemon).contains(&format!("name = \"{number}\"")), "{}", policy(&daemon));
+}
+
+#[test]
 fn what_was_put_together_wrongly_is_split_and_has_its_own_past_again() {
     let (daemon, _upstream) = daemon();
     daemon.client(9).ask("b.example", "A");
