@@ -25,6 +25,9 @@ const SPAN: i64 = 7 * 86_400_000_000;
 /// Pairs of device and name that are judged.
 const MOST_PAIRS: usize = 2_000_000;
 
+/// Names that are judged of one part of a device, so that no list of them fills the memory.
+const MOST_NAMES: usize = 100_000;
+
 /// Changes that are told.
 const MOST_CHANGES: usize = 10_000;
 
@@ -57,9 +60,15 @@ fn read(app: &App, policy: PolicyText) -> Result<PolicyPlan, ProblemDocument> {
     let mut unnamed = 0;
     for (part, count) in app.parts.log.queries(span.0, span.1)? {
         let asker = plan.asker(part, parts.get(&part).copied())?;
-        let room = MOST_PAIRS.saturating_sub(plan.pairs as usize);
+        let room = MOST_PAIRS.saturating_sub(plan.pairs as usize).min(MOST_NAMES);
         let names = app.parts.log.asked_names(part, span, room)?;
-        unnamed += count.queries.saturating_sub(names.iter().map(|name| name.queries).sum());
+        match names.len() == room {
+            true => plan.cut = true,
+            false => {
+                let named = names.iter().map(|name| name.queries).sum();
+                unnamed += count.queries.saturating_sub(named);
+            }
+        }
         names.iter().for_each(|name| plan.hold(&asker, name));
     }
     plan.finish(file, span, unnamed)
@@ -81,13 +90,15 @@ struct Planned<'p> {
     preview: &'p Preview,
     now: Moment,
     pairs: u64,
+    /// Whether there are more names than are judged.
+    cut: bool,
     tally: [u64; 3],
     changes: Vec<PlannedChange>,
 }
 
 impl<'p> Planned<'p> {
     fn new(app: &'p App, preview: &'p Preview, now: Moment) -> Planned<'p> {
-        Planned { app, preview, now, pairs: 0, tally: [0; 3], changes: Vec::new() }
+        Planned { app, preview, now, pairs: 0, cut: false, tally: [0; 3], changes: Vec::new() }
     }
 
     fn asker(&self, part: DeviceId, device: Option<&Device>) -> Result<Asker, ProblemDocument> {
@@ -176,8 +187,11 @@ impl<'p> Planned<'p> {
         self.keep_most();
         let [blocked, allowed, other] = self.tally;
         let mut untold = self.preview.untold.clone();
-        if self.pairs as usize >= MOST_PAIRS {
-            untold.push(format!("more than {MOST_PAIRS} pairs were asked: the rest is not judged"));
+        if self.cut {
+            untold.push(format!(
+                "so many names were asked for that not all are judged: {MOST_NAMES} of one device \
+                 and {MOST_PAIRS} of all at most"
+            ));
         }
         if unnamed > 0 {
             untold.push(format!("{unnamed} queries of which only counts are kept, no names"));
