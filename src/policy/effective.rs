@@ -96,11 +96,6 @@ impl Effective {
         layers.told(standing, timed)
     }
 
-    /// Works out what binds devices that the policy does not name.
-    pub fn of_unknown(standing: &Standing, timed: &Timed) -> Effective {
-        Layers::of_unnamed(standing, timed, None).told(standing, timed)
-    }
-
     /// Returns when the first of its schedules changes, seconds since 1970.
     pub fn next_change(&self) -> Option<i64> {
         self.schedules.iter().filter_map(|schedule| schedule.next_change).min()

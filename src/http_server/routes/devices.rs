@@ -9,12 +9,12 @@ use super::{
     rule_view, seconds, tally_of, written_view,
 };
 use crate::api::{
-    Bound, DeviceDetails, DeviceView, ProblemDocument, QueryTally, RuleView, ScheduleView,
-    timestamp,
+    Bound, DeviceDetails, DeviceView, ProblemDocument, ProblemKind, QueryTally, RuleView,
+    ScheduleView, timestamp,
 };
 use crate::devices::Device;
 use crate::model::{DeviceId, DeviceName, Scope};
-use crate::policy::{BoundSchedule, CompanySwitch, Effective, ListSwitch, Sourced};
+use crate::policy::{BoundSchedule, CompanySwitch, ListSwitch, Sourced};
 use crate::query_log::{QueryCount, Total};
 
 /// Companies that a list of devices names for each.
@@ -62,11 +62,9 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     let queries = snapshot.queries(app, from, until)?.remove(&device.id).unwrap_or_default();
     let day = Day { totals, queries };
     let part = snapshot.part(&device);
-    let timed = app.parts.policy.timed();
-    let effective = match DeviceName::parse(&device.key) {
-        Ok(name) => Effective::of(&snapshot.standing, &timed, Some(&name)),
-        Err(_) => Effective::of_unknown(&snapshot.standing, &timed),
-    };
+    let name = DeviceName::parse(&device.key)
+        .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
+    let effective = app.parts.policy.effective(Some(&name));
     let (bindings, more_bindings) = device_facts::bindings(app, device.id)?;
     Ok(DeviceDetails {
         device: view(&snapshot, &device, &day),
