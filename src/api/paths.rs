@@ -11,9 +11,9 @@ pub const WHY: &str = "/api/v1/why";
 /// `GET`: all devices.
 pub const DEVICES: &str = "/api/v1/devices";
 /// `GET`: devices that look like one.
-pub const DEVICE_PROPOSALS: &str = "/api/v1/devices/proposals";
+pub const DEVICE_PROPOSALS: &str = "/api/v1/device-proposals";
 /// `POST`: puts two devices together.
-pub const DEVICES_MERGE: &str = "/api/v1/devices/merge";
+pub const DEVICE_MERGES: &str = "/api/v1/device-merges";
 /// `POST`: takes a part of a device away from it.
 pub const DEVICE_SPLIT: &str = "/api/v1/devices/{device}/split";
 /// `GET`, `PATCH`, `DELETE`: one device, by name, part of a name, address or number.
@@ -121,6 +121,13 @@ pub fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_path_takes_the_place_of_a_device_by_its_name() {
+        for path in [DEVICE_PROPOSALS, DEVICE_MERGES] {
+            assert!(!path.starts_with(&format!("{DEVICES}/")), "{path}");
+        }
+    }
 
     #[test]
     fn what_people_type_stays_one_path_segment() {

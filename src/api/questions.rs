@@ -63,6 +63,8 @@ pub struct WhyParams {
 pub struct ForgetParams {
     /// Whether its past is erased too.
     pub history: bool,
+    /// Its number: if another device is found by then, none is forgotten.
+    pub number: Option<u32>,
 }
 
 /// Parameters of [`super::paths::POLICY_HISTORY`].

@@ -56,8 +56,8 @@ pub fn find_group<'g>(
     })
 }
 
-/// Finds a device by name, number, address, hardware address or part of its name, in this order; a name in the same
-/// case stands before one in another.
+/// Finds a device by name, number, hardware address or part of its name, in this order; a name in
+/// the same case stands before one in another, and an address before all but a name of the policy.
 pub fn find_device<'d>(
     text: &str,
     devices: &'d [Device],

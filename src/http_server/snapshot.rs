@@ -9,7 +9,7 @@ use arc_swap::Guard;
 use super::App;
 use crate::api::{CompanyBrief, DeviceBrief, PauseView, ProblemDocument, timestamp};
 use crate::devices::Device;
-use crate::model::{DeviceId, GroupName, Level, Moment, Scope};
+use crate::model::{DeviceId, DeviceName, GroupName, Level, Moment, Scope};
 use crate::policy::{DevicePart, DevicePolicy, InForce, Part, Pause, Standing};
 use crate::query_log::{QueryCount, Total};
 
@@ -137,6 +137,18 @@ impl Snapshot {
         parts.filter(|_| device.named).find(|part| part.name.as_str() == device.name)
     }
 
+    /// Returns the groups of a device, the strongest first.
+    pub fn groups_of(&self, device: Option<&Device>) -> &[GroupName] {
+        groups_of(&self.standing, device.and_then(|device| self.part(device)))
+    }
+
+    /// Returns the scopes that bind a device, the narrowest first.
+    pub fn scopes_of(&self, device: Option<&Device>) -> Vec<Scope> {
+        let own = device.and_then(|device| DeviceName::parse(&device.key).ok());
+        let groups = self.groups_of(device).iter().cloned().map(Scope::Group);
+        own.map(Scope::Device).into_iter().chain(groups).chain([Scope::Everyone]).collect()
+    }
+
     /// Returns the names of the groups.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> + Clone {
         self.standing.groups.iter().map(|group| &group.name)
@@ -185,9 +197,14 @@ pub fn seconds(unix: i64) -> jiff::Timestamp {
     timestamp(unix.saturating_mul(1_000_000))
 }
 
+/// Returns the groups of a device's entry; without one, those of devices that nobody named.
+fn groups_of<'s>(standing: &'s Standing, device: Option<&'s DevicePart>) -> &'s [GroupName] {
+    device.map_or(&standing.unknown, |part| &part.groups)
+}
+
 fn is_custom(standing: &Standing, device: Option<&DevicePart>) -> bool {
-    let member = |name: &GroupName| device.is_some_and(|part| part.groups.contains(name));
-    let groups = standing.groups.iter().filter(|group| member(&group.name));
+    let own = groups_of(standing, device);
+    let groups = standing.groups.iter().filter(|group| own.contains(&group.name));
     !standing.everyone.lists.is_empty()
         || device.is_some_and(|part| !part.part.lists.is_empty())
         || groups.into_iter().any(|group| !group.part.lists.is_empty())
@@ -196,7 +213,7 @@ fn is_custom(standing: &Standing, device: Option<&DevicePart>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DeviceName, ListName};
+    use crate::model::ListName;
     use crate::policy::GroupPart;
 
     #[test]
@@ -243,6 +260,9 @@ mod tests {
         device.groups.push(kids);
         assert!(is_custom(&standing, Some(&device)));
         assert!(!is_custom(&standing, None));
+        standing.unknown = device.groups.clone();
+        assert!(is_custom(&standing, None), "nobody named it, so it is in the group");
+        standing.unknown.clear();
         standing.everyone = with_list();
         assert!(is_custom(&standing, None));
     }

@@ -85,7 +85,8 @@ impl Arrivals {
             device: Some(device.id),
             title: format!("new device {}", device.name),
             words: format!(
-                "{}{known} asked for the first time. What binds everyone binds it.",
+                "{}{known} asked for the first time. Until you name it, it has what unknown devices \
+                 have.",
                 device.name
             ),
             items: Vec::new(),

@@ -66,8 +66,6 @@ pub struct Effective {
     pub schedules: Vec<BoundSchedule>,
     /// Pauses that bind it, ended ones too.
     pub pauses: Vec<Pause>,
-    /// How many own rules each scope has, narrow first; scopes without any are left out.
-    pub rules: Vec<(Scope, usize)>,
 }
 
 /// A schedule that binds a device at some hours.
@@ -95,15 +93,7 @@ impl Effective {
             (None, Some(_)) => Layers::of_unnamed(standing, timed, device),
             (None, None) => Layers::of_everyone(standing, timed),
         };
-        let rules = layers.rules(standing, timed);
-        Effective { rules, ..layers.effective(standing, timed) }
-    }
-
-    /// Works out what binds devices that the policy does not name.
-    pub fn of_unknown(standing: &Standing, timed: &Timed) -> Effective {
-        let layers = Layers::of_unnamed(standing, timed, None);
-        let rules = layers.rules(standing, timed);
-        Effective { rules, ..layers.effective(standing, timed) }
+        layers.told(standing, timed)
     }
 
     /// Returns when the first of its schedules changes, seconds since 1970.
@@ -164,13 +154,12 @@ impl<'s> Layers<'s> {
     }
 
     fn add(&mut self, standing: &'s Standing, timed: &Timed, scope: Scope, part: Option<&'s Part>) {
-        for name in timed.hours.on() {
-            let named = standing.schedules.iter().find(|schedule| *schedule.name == *name);
-            if let Some(schedule) = named.filter(|schedule| schedule.scope == scope) {
-                let source = Source::Schedule(scope.clone(), schedule.name.clone());
-                self.parts.push((source, &schedule.part));
-            }
-        }
+        let own = standing.schedules.iter().filter(|schedule| schedule.scope == scope);
+        let on = own.filter(|it| timed.hours.state(&it.name).is_some_and(|state| state.on));
+        self.parts.extend(on.map(|schedule| {
+            let source = Source::Schedule(scope.clone(), schedule.name.clone());
+            (source, &schedule.part)
+        }));
         self.parts.extend(part.map(|part| (Source::Scope(scope.clone()), part)));
         self.scopes.push(scope);
     }
@@ -179,7 +168,13 @@ impl<'s> Layers<'s> {
         self.scopes.iter()
     }
 
-    /// Works out what binds, without the count of own rules.
+    /// Works out what binds, told with its schedules.
+    fn told(&self, standing: &Standing, timed: &Timed) -> Effective {
+        let schedules = self.schedules(standing, timed);
+        Effective { schedules, ..self.effective(standing, timed) }
+    }
+
+    /// Works out what binds; what schedules set now is among it, they themselves are left out.
     pub(super) fn effective(&self, standing: &Standing, timed: &Timed) -> Effective {
         let level = self.first(|part| part.level);
         let shadowed = level.value == Level::Off;
@@ -191,9 +186,8 @@ impl<'s> Layers<'s> {
             log: self.first(|part| part.log),
             only_listed: self.first(|part| part.only_listed),
             groups: self.groups(),
-            schedules: self.schedules(standing, timed),
+            schedules: Vec::new(),
             pauses: timed.pauses.iter().filter(|p| self.binds(&p.scope)).cloned().collect(),
-            rules: Vec::new(),
         }
     }
 
@@ -211,13 +205,6 @@ impl<'s> Layers<'s> {
             own.map(|schedule| bound(schedule, timed)).collect()
         };
         self.scopes.iter().flat_map(of).collect()
-    }
-
-    fn rules(&self, standing: &Standing, timed: &Timed) -> Vec<(Scope, usize)> {
-        let plain = standing.rules.iter().chain(&timed.rules).map(|rule| &rule.scope);
-        let all = || plain.clone().chain(standing.written.iter().map(|rule| &rule.scope));
-        let count = |scope: &Scope| (scope.clone(), all().filter(|own| *own == scope).count());
-        self.scopes.iter().map(count).filter(|(_, count)| *count > 0).collect()
     }
 
     fn first<T: Default>(&self, pick: impl Fn(&Part) -> Option<T>) -> Sourced<T> {

@@ -69,4 +69,18 @@ impl InForce {
         let stays_open = || self.catalogue.stays_open(asking.name);
         (policy.decide_asked(&self.ruleset, &subject, now, stays_open), lists)
     }
+
+    /// Decides on a name that an answer leads to; returns every list of which a rule holds, too.
+    pub fn judge_target(
+        &self,
+        policy: &DevicePolicy,
+        asking: Asking<'_>,
+        hashes: &NameHashes,
+        now: Moment,
+    ) -> (Decision, ListMask) {
+        let matches = &self.ruleset.find(asking.name, hashes);
+        let lists = self.ruleset.holding(matches, &asking);
+        let subject = Subject { asking, sought: Sought::Name(hashes), matches };
+        (policy.decide(&self.ruleset, &subject, now), lists)
+    }
 }

@@ -59,6 +59,11 @@ fn scope(place: usize) -> Scope {
     }
 }
 
+/// A device that no policy names.
+fn nobody() -> DeviceName {
+    DeviceName::parse("10.0.0.9").expect("a name")
+}
+
 fn any_house() -> impl Strategy<Value = House> {
     let members = || {
         Just(vec![0usize, 1, 2])
@@ -155,7 +160,7 @@ proptest! {
         let named: Vec<Scope> = [tv].into_iter().chain(with(&device.groups)).collect();
         house.check(&Effective::of(&house.standing, &timed, Some(&device.name)), &named);
         let unknown = with(&house.standing.unknown);
-        house.check(&Effective::of_unknown(&house.standing, &timed), &unknown);
+        house.check(&Effective::of(&house.standing, &timed, Some(&nobody())), &unknown);
         house.check(&Effective::of(&house.standing, &timed, None), &with(&[]));
     }
 }
@@ -177,7 +182,7 @@ fn a_schedule_is_told_with_its_scope_and_next_change() {
     };
     let hours = Hours::at(&standing.schedules, &TimeZone::UTC, 0);
     let timed = Timed { hours, ..Timed::default() };
-    let unknown = Effective::of_unknown(&standing, &timed);
+    let unknown = Effective::of(&standing, &timed, Some(&nobody()));
     assert_eq!(unknown.level.source.to_string(), "schedule night for group A");
     assert_eq!((unknown.groups.clone(), unknown.next_change()), (vec![group(0)], Some(7 * 3_600)));
     assert!(unknown.schedules[0].on);

@@ -1,5 +1,7 @@
 //! Schedules: when a part of the policy counts, by the clock on the wall; pure.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::{DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
@@ -46,14 +48,13 @@ pub struct TimeRange {
 pub struct Hours {
     /// When that was, seconds since 1970.
     at: i64,
-    states: Vec<ScheduleState>,
+    /// By name.
+    states: BTreeMap<Box<str>, ScheduleState>,
 }
 
 /// How a schedule stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduleState {
-    /// Its name.
-    pub name: Box<str>,
     /// Whether it counts.
     pub on: bool,
     /// When that changes, seconds since 1970; `None`: not within two weeks.
@@ -148,10 +149,10 @@ impl Hours {
     /// Works out how schedules stand at `now`, seconds since 1970.
     pub fn at(schedules: &[Schedule], zone: &TimeZone, now: i64) -> Hours {
         let moment = Timestamp::from_second(now).unwrap_or(Timestamp::MAX);
-        let state = |schedule: &Schedule| ScheduleState {
-            name: schedule.name.clone(),
-            on: schedule.is_on(zone.to_datetime(moment)),
-            next_change: schedule.next_change(zone, moment).map(Timestamp::as_second),
+        let state = |schedule: &Schedule| {
+            let on = schedule.is_on(zone.to_datetime(moment));
+            let next_change = schedule.next_change(zone, moment).map(Timestamp::as_second);
+            (schedule.name.clone(), ScheduleState { on, next_change })
         };
         Hours { at: now, states: schedules.iter().map(state).collect() }
     }
@@ -163,17 +164,17 @@ impl Hours {
 
     /// Returns when the first schedule changes, seconds since 1970.
     pub fn next_change(&self) -> Option<i64> {
-        self.states.iter().filter_map(|state| state.next_change).min()
+        self.states.values().filter_map(|state| state.next_change).min()
     }
 
     /// Returns how the schedule of a name stands.
     pub fn state(&self, name: &str) -> Option<&ScheduleState> {
-        self.states.iter().find(|state| *state.name == *name)
+        self.states.get(name)
     }
 
     /// Returns the names of schedules that count.
     pub fn on(&self) -> impl Iterator<Item = &str> {
-        self.states.iter().filter(|state| state.on).map(|state| &*state.name)
+        self.states.iter().filter(|(_, state)| state.on).map(|(name, _)| &**name)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Checker, DeviceForm, PartForm, Text, has_key, names_of};
 use crate::model::{DeviceKind, DeviceName, HardwareAddress, Prefix};
 use crate::policy::DevicePart;
 
-/// What devices before this one are known by: the owner and its line.
+/// What devices before this one are known by: the owner and the place in the text.
 #[derive(Default)]
 struct Owners {
     addresses: HashMap<Prefix, (String, usize)>,
@@ -70,14 +70,14 @@ impl<'t> Checker<'t, '_> {
         let mut own = Vec::new();
         for text in texts.iter().flat_map(|texts| texts.get_ref()) {
             let Some(value) = self.parsed(text, |text| text.trim().parse::<T>()) else { continue };
-            if let Some((owner, line)) = owners.get(&value) {
+            if let Some((owner, place)) = owners.get(&value) {
+                let line = self.line_of(*place);
                 let message = format!("{value} is an {what} of `{owner}` already, in line {line}");
                 let message = message.replace("an hardware", "a hardware");
                 self.problem(text.span(), &message, Some("leave it at one of the two"));
                 continue;
             }
-            let line = self.line_of(text.span().start);
-            owners.insert(value, (form.name.get_ref().trim().to_string(), line));
+            owners.insert(value, (form.name.get_ref().trim().to_string(), text.span().start));
             own.push(value);
         }
         own

@@ -1,6 +1,7 @@
 //! Changes of the past: which they were, what they changed, and the way back.
 
 use super::{ChangeError, Revision, Revisions, TextDiff, TimedChange, TimedStep, diff};
+use crate::model::DeviceName;
 use crate::policy::{DevicePart, Standing};
 use crate::storage::StorageError;
 
@@ -163,17 +164,28 @@ fn before<'r>(all: &'r [Revision], current: &str) -> Result<&'r Revision, Change
     found.ok_or_else(|| ChangeError::NotFound("there is no earlier revision of the policy".into()))
 }
 
-/// Returns the steps by which pauses and rules with an end follow devices to their old names.
+/// Returns the steps by which pauses and rules with an end follow devices to their old names; one
+/// without an entry is called by its address.
 pub(super) fn renamed_back(from: &Standing, to: &Standing) -> Vec<TimedStep> {
-    let gone = from.devices.iter().filter(|device| !is_named(to, device));
-    let renamed = gone.filter_map(|device| {
-        let came = to.devices.iter().filter(|it| !is_named(from, it));
-        let mut same =
-            came.filter(|it| it.addresses == device.addresses && it.hardware == device.hardware);
-        let same = same.next()?;
-        Some(TimedStep::Rename(device.name.clone(), same.name.clone()))
+    let gone = || from.devices.iter().filter(|device| !is_named(to, device));
+    let came = || to.devices.iter().filter(|device| !is_named(from, device));
+    let alike =
+        |a: &DevicePart, b: &DevicePart| a.addresses == b.addresses && a.hardware == b.hardware;
+    let lost = gone().filter_map(|device| {
+        let same = came().find(|it| alike(it, device)).map(|it| it.name.clone());
+        Some(TimedStep::Rename(device.name.clone(), same.or_else(|| unnamed(device))?))
     });
-    renamed.collect()
+    let found = came()
+        .filter(|device| !gone().any(|it| alike(it, device)))
+        .filter_map(|device| Some(TimedStep::Rename(unnamed(device)?, device.name.clone())));
+    lost.chain(found).collect()
+}
+
+/// Returns what a device is called that has no entry: by its hardware address, else its address.
+fn unnamed(device: &DevicePart) -> Option<DeviceName> {
+    let hardware = device.hardware.first().map(ToString::to_string);
+    let address = || device.addresses.iter().find_map(|it| it.as_host()).map(|it| it.to_string());
+    DeviceName::parse(&hardware.or_else(address)?).ok()
 }
 
 fn is_named(standing: &Standing, device: &DevicePart) -> bool {

@@ -81,6 +81,22 @@ fn an_undo_of_a_name_gives_its_pause_back_too() {
 }
 
 #[test]
+fn a_pause_stays_with_a_device_whose_first_name_is_taken_back_and_given_again() {
+    let house = House::with("# house\n");
+    let running = house.start();
+    assert!(running.blocks("10.0.0.7", PIXEL));
+    let phone = Scope::Device(device("Phone"));
+    let id = running.devices.list().first().expect("it asked").id;
+    running.must(Change::RenameDevice(id, device("Phone")));
+    running.must(Change::Pause(phone.clone(), SECONDS + 600));
+    running.policy.undo(None, "x").expect("undone");
+    assert!(!running.blocks("10.0.0.7", PIXEL), "still paused under its address");
+    running.policy.undo(None, "x").expect("redone");
+    assert!(!running.blocks("10.0.0.7", PIXEL));
+    assert_eq!(running.policy.timed().pauses[0].scope, phone);
+}
+
+#[test]
 fn a_merge_is_one_edit_in_which_comments_survive() {
     let text = "# house\n[[device]]\nname = \"TV\" # big\naddresses = [\n    \"10.0.0.4\", # wall\n]\n\n\
                 # the other\n[[device]]\nname = \"Box\"\naddresses = [\"10.0.0.5\"]\nlevel = \"off\"\n\n\

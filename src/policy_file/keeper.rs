@@ -369,13 +369,18 @@ impl Keeper {
     ///
     /// The text is the same, so there is no revision of it; nor is a list loaded or a row read.
     pub fn tick(&self) -> bool {
-        let now = self.parts.clock.now();
-        if !self.current().timed.hours.are_past(now.unix_seconds()) {
+        let are_past =
+            |current: &Current| current.timed.hours.are_past(self.parts.clock.now().unix_seconds());
+        if !are_past(&self.current()) {
             return false;
         }
         let _turn = self.take_turn();
+        // A change that came before may have taken long, and have worked them out itself.
         let current = self.current();
-        let hours = hours(&self.parts, &current.draft, now);
+        if !are_past(&current) {
+            return false;
+        }
+        let hours = hours(&self.parts, &current.draft, self.parts.clock.now());
         let changed = !hours.on().eq(current.timed.hours.on());
         let timed = Timed { hours, ..current.timed.clone() };
         if changed {

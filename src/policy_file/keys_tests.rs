@@ -213,12 +213,26 @@ fn days_and_times_that_are_none_are_told_with_their_mend() {
     for (days, times, expected) in cases {
         assert_eq!(problems(&schedule(days, times)), [expected], "{days} {times}");
     }
+    let many = format!("[{}]", ["\"9:00-9:01\""; 49].join(", "));
+    let told = problems(&schedule("\"daily\"", &many));
+    assert_eq!(told, ["5: a schedule has more than 48 ranges"]);
     let told = problems(&schedule("[\"mon\", \"tues\"]", good));
     assert!(
         told.len() == 1 && told[0].starts_with("4: `tues` is no day; write mon, tue"),
         "{told:?}"
     );
     assert_eq!(checked(&schedule("\"daily\"", "[\"21:00-00:00\"]")).schedules.len(), 1);
+}
+
+#[test]
+fn schedules_are_bounded_and_the_mend_is_told() {
+    let schedules = |count: usize| -> String {
+        (0..count).map(|n| format!("[[schedule]]\nname = \"s{n}\"\nlevel = \"off\"\n")).collect()
+    };
+    assert_eq!(checked(&schedules(1_000)).schedules.len(), 1_000);
+    let told = problems(&schedules(1_002));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("3002: there are more than 1000 schedules / "), "{told:?}");
 }
 
 #[test]

@@ -23,6 +23,12 @@ const DAYS: [(&str, Days); 10] = [
 /// What a schedule may set.
 const KEYS: [&str; 5] = ["level", "lists", "companies", "only_listed", "log"];
 
+/// Most schedules of a policy.
+const MOST: usize = 1_000;
+
+/// Most ranges of a schedule.
+const MOST_RANGES: usize = 48;
+
 const DAYS_HELP: &str = "write days = [\"mon\", \"wed\"], \"weekdays\", \"weekend\" or \"daily\"";
 const TIMES_HELP: &str = "write times = [\"21:00-07:00\"]";
 
@@ -40,6 +46,12 @@ impl<'t> Checker<'t, '_> {
             let part = self.part(&PartForm { level, lists, companies, log, only_listed });
             if !has_key(root, "schedule", &place, &KEYS) {
                 self.sets_nothing(&name);
+            }
+            if schedules.len() == MOST {
+                let message = format!("there are more than {MOST} schedules");
+                let help = "put devices that keep the same hours into a group";
+                self.problem(name.span(), &message, Some(help));
+                break;
             }
             let Some(name) = self.schedule_name(&name) else { continue };
             let (Some(days), Some(times), Some(scope)) = (days, times, scope) else { continue };
@@ -91,6 +103,11 @@ impl<'t> Checker<'t, '_> {
         if texts.get_ref().is_empty() {
             let help = "leave `times` out for the whole day";
             self.problem(texts.span(), "a schedule without a time never counts", Some(help));
+            return None;
+        }
+        if texts.get_ref().len() > MOST_RANGES {
+            let message = format!("a schedule has more than {MOST_RANGES} ranges");
+            self.problem(texts.span(), &message, None);
             return None;
         }
         let ranges = texts.get_ref().iter().map(|text| match parse_range(text.get_ref()) {

@@ -2,7 +2,7 @@
 
 use crate::catalogue::Row;
 use crate::devices::Binding;
-use crate::model::{ListMask, NameHashes, NameRef, Reason, RecordType, Verdict};
+use crate::model::{ListMask, Moment, NameHashes, NameRef, Reason, RecordType, Verdict};
 use crate::policy::{Decision, DevicePolicy, InForce, Sought, Subject};
 use crate::rules::{Answer, Asker, Asking, Matches, Rewritten};
 use crate::sinkhole::BlockingMode;
@@ -87,29 +87,10 @@ impl<'q, 'f> Asked<'q, 'f> {
             asker: bound.asker(arrival.client),
             hash: hashes.whole().unwrap_or(0),
         };
-        (asked.decision, asked.lists) = asked.judge_name(name, &hashes);
-        asked.judge_host();
+        let asking = Asking { name, query_type: query.query_type(), asker: asked.asker };
+        (asked.decision, asked.lists) =
+            judge_asked(in_force, bound.policy, asking, &hashes, arrival.now);
         asked
-    }
-
-    fn judge_name(&self, name: NameRef<'_>, hashes: &NameHashes) -> (Decision, ListMask) {
-        let asking = Asking { name, query_type: self.query.query_type(), asker: self.asker };
-        self.in_force.judge(self.policy, asking, hashes, self.arrival.now)
-    }
-
-    /// `_esni.x` does not exist where x is blocked (`filter-rules.md`, section 10).
-    fn judge_host(&mut self) {
-        let name = self.query.name();
-        let host = name.parent().filter(|_| name.labels().next() == Some(ESNI));
-        let Some(host) = host.filter(|_| !matches!(self.decision.verdict, Verdict::Allow(_)))
-        else {
-            return;
-        };
-        let (decision, lists) = self.judge_name(host, &self.in_force.hashes(host));
-        if matches!(decision.verdict, Verdict::Block(_)) {
-            self.decision = Decision { answer: Answer::NxDomain, ..decision };
-            self.lists = self.lists.union(lists);
-        }
     }
 
     fn weigh(&self, asking: Asking<'_>, sought: Sought<'_>, matches: &Matches) -> Decision {
@@ -242,6 +223,29 @@ impl<'q, 'f> Asked<'q, 'f> {
     pub fn age(&self, stored: u64) -> u32 {
         let micros = self.arrival.now.monotonic.saturating_sub(stored);
         u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX)
+    }
+}
+
+/// Returns what the rules say of a name that is asked for, and every list of which one holds.
+///
+/// `_esni.x` does not exist where x is blocked (`filter-rules.md`, section 10).
+pub fn judge_asked(
+    in_force: &InForce,
+    policy: &DevicePolicy,
+    asking: Asking<'_>,
+    hashes: &NameHashes,
+    now: Moment,
+) -> (Decision, ListMask) {
+    let (decision, lists) = in_force.judge(policy, asking, hashes, now);
+    let host = asking.name.parent().filter(|_| asking.name.labels().next() == Some(ESNI));
+    let Some(name) = host.filter(|_| !matches!(decision.verdict, Verdict::Allow(_))) else {
+        return (decision, lists);
+    };
+    let host = Asking { name, ..asking };
+    let (of_host, found) = in_force.judge(policy, host, &in_force.hashes(name), now);
+    match of_host.verdict {
+        Verdict::Block(_) => (Decision { answer: Answer::NxDomain, ..of_host }, lists.union(found)),
+        _ => (decision, lists),
     }
 }
 

@@ -32,7 +32,7 @@ use finish::Fetched;
 use inspect::{Element, Inspection, Lead, Ruling};
 use judged::{Alias, Ending};
 
-pub use asked::{is_canary, is_ours};
+pub use asked::{is_canary, is_ours, judge_asked};
 pub use claims::Behalf;
 pub use judged::Judged;
 pub use settings::Settings;

@@ -325,6 +325,8 @@ fn the_key_of_an_encrypted_name_does_not_exist_where_the_name_is_blocked() {
     let reply = ask(daemon.dns(), "_esni.www.example", "TXT");
     assert_eq!((reply.code(), reply.has_soa()), (ResponseCode::NXDomain, true));
     assert!(upstream.names_asked().is_empty());
+    let why = daemon.json(&["why", "_esni.www.example", "-t", "TXT"]);
+    assert_eq!(why["outcome"], "blocked", "{why}");
     ask(daemon.dns(), "_esni.target.example", "TXT");
     assert_eq!(upstream.names_asked(), ["_esni.target.example"]);
 }

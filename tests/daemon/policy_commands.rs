@@ -108,6 +108,38 @@ fn of_two_named_devices_one_entry_stays_and_what_the_other_set_is_told() {
 }
 
 #[test]
+fn a_device_that_nobody_named_is_shown_with_all_that_binds_it() {
+    let upstream = FakeUpstream::for_any_name();
+    let text = format!("{HOUSE}device = \"TV\"\n[unknown]\ngroups = [\"Kids\"]\n").replacen(
+        "device = \"TV\"\ndevice = \"TV\"\n",
+        "group = \"Kids\"\n",
+        1,
+    );
+    let daemon = Setup::forwarding_to(&upstream).policy(&text).start();
+    daemon.client(9).ask("a.example", "A");
+    daemon.run(&["allow", "b.example", "-d", "127.0.0.9", "--for", "1h"]);
+    let shown = daemon.json(&["device", "show", "127.0.0.9"]);
+    assert_eq!(shown["device"]["groups"], serde_json::json!(["Kids"]));
+    let names = shown["rules"].as_array().expect("rules").iter();
+    let names: Vec<&Value> = names.map(|rule| &rule["name"]).collect();
+    assert_eq!(names, ["b.example", "game.example"], "its own, then its group's: {shown}");
+    assert_eq!(shown["bans"][0]["from"], "group Kids");
+    let why = daemon.json(&["why", "b.example", "-d", "127.0.0.9"]);
+    assert_eq!(why["own"][0]["why"], "decides", "{why}");
+}
+
+#[test]
+fn a_device_named_like_the_number_of_another_is_not_forgotten_in_its_place() {
+    let (daemon, _upstream) = daemon();
+    daemon.client(9).ask("a.example", "A");
+    let shown = daemon.json(&["device", "show", "127.0.0.9"]);
+    let number = shown["device"]["id"].to_string();
+    daemon.run(&["device", "rename", "TV", &number]);
+    daemon.run(&["device", "forget", "127.0.0.9", "--yes"]);
+    assert!(policy(&daemon).contains(&format!("name = \"{number}\"")), "{}", policy(&daemon));
+}
+
+#[test]
 fn what_was_put_together_wrongly_is_split_and_has_its_own_past_again() {
     let (daemon, _upstream) = daemon();
     daemon.client(9).ask("b.example", "A");
@@ -235,6 +267,24 @@ fn a_plan_claims_what_comes_true_and_puts_nothing_in_force() {
     assert!(happened >= 4, "the test is worth something: {plan}");
     let text = daemon.run(&["policy", "plan", file]);
     assert!(text.contains("none would be judged otherwise"), "{text}");
+}
+
+#[test]
+fn a_rule_behind_a_name_that_level_off_lifts_is_told_as_it_works() {
+    let upstream = FakeUpstream::with(
+        "analytics.tiktok.com. 300 CNAME behind.example.\nbehind.example. 300 A 203.0.113.9",
+    );
+    let text = "[everyone]\nlevel = \"off\"\n\n[[rule]]\naction = \"block\"\nname = \
+                \"behind.example\"\n";
+    let daemon = Setup::forwarding_to(&upstream).policy(text).start();
+    assert!(daemon.client(9).ask(PIXEL, "A").is_null_address());
+    let why = daemon.json(&["why", PIXEL, "-d", "127.0.0.9"]);
+    assert_eq!((&why["outcome"], &why["decided_by"]["kind"]), (&"blocked".into(), &"rule".into()));
+    let file = daemon.data().join("next.toml");
+    std::fs::write(&file, "[everyone]\nlevel = \"off\"\n").expect("written");
+    let plan = daemon.json(&["policy", "plan", file.to_str().expect("a path")]);
+    let change = &plan["changes"][0];
+    assert_eq!((&change["now"], &change["then"]), (&"blocked".into(), &"allowed".into()), "{plan}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub async fn run(session: &Session, command: &DeviceCommand) -> Result<(), Failu
         DeviceCommand::Merge { device, other, name } => {
             let (into, from, name) = (device.clone(), other.clone(), name.clone());
             let body = DeviceMerge { into, from, name };
-            let path = paths::DEVICES_MERGE;
+            let path = paths::DEVICE_MERGES;
             let merged: DevicesMerged = session.client.send(Method::POST, path, &body).await?;
             session.show(&merged, merged_message)
         }
@@ -142,8 +142,9 @@ async fn forget(session: &Session, device: &str, history: bool, yes: bool) -> Re
     if !yes && !confirmed(&format!("Forget {name} with its rules{past}?"))? {
         return Err(Failure::Failed("nothing was changed".into()));
     }
-    let path = paths::device(&found.device.brief.id.to_string());
-    let path = format!("{path}?history={history}");
+    // By the word that was typed, since a device may have another one's number for its name.
+    let (path, number) = (paths::device(device), found.device.brief.id);
+    let path = format!("{path}?history={history}&number={number}");
     let changed: Changed = session.client.send(Method::DELETE, &path, &()).await?;
     session.show(&changed, |_, _| {
         let past = if history { ", its past is erased" } else { "" };

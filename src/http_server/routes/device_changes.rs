@@ -40,6 +40,10 @@ pub async fn forget(
 ) -> Answer<Changed> {
     app.work(move |app| {
         let device = app.find_device(&text, &Snapshot::of(app))?.clone();
+        if params.number.is_some_and(|number| number != device.id.0) {
+            let detail = format!("`{}` is another device now", device.name);
+            return Err(ProblemDocument::new(ProblemKind::Conflict, detail));
+        }
         if device.named {
             let change = Change::ForgetDevice(device.id);
             app.parts.policy.apply(&change, &actor).map_err(change_problem)?;
@@ -209,6 +213,8 @@ fn settings(entry: &DevicePart, standing: &Standing) -> Vec<String> {
     words.extend(part.log.map(|_| "its log detail".to_string()));
     words.extend(part.only_listed.map(|_| "only what is listed".to_string()));
     words.extend(entry.kind.map(|kind| format!("kind {kind}")));
+    let schedules = standing.schedules.iter().filter(|schedule| schedule.scope == scope);
+    words.extend(schedules.map(|schedule| format!("schedule {}", schedule.name)));
     let plain = standing.rules.iter().filter(|rule| rule.scope == scope).count();
     let rules = plain + standing.written.iter().filter(|rule| rule.scope == scope).count();
     words.extend((rules == 1).then(|| "1 rule".to_string()));

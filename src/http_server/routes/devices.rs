@@ -9,12 +9,12 @@ use super::{
     rule_view, seconds, tally_of, written_view,
 };
 use crate::api::{
-    Bound, DeviceDetails, DeviceView, ProblemDocument, QueryTally, RuleView, ScheduleView,
-    timestamp,
+    Bound, DeviceDetails, DeviceView, ProblemDocument, ProblemKind, QueryTally, RuleView,
+    ScheduleView, timestamp,
 };
 use crate::devices::Device;
-use crate::model::{DeviceId, Scope};
-use crate::policy::{BoundSchedule, CompanySwitch, Effective, ListSwitch, Sourced};
+use crate::model::{DeviceId, DeviceName, Scope};
+use crate::policy::{BoundSchedule, CompanySwitch, ListSwitch, Sourced};
 use crate::query_log::{QueryCount, Total};
 
 /// Companies that a list of devices names for each.
@@ -62,11 +62,9 @@ fn read_one(app: &App, text: &str) -> Result<DeviceDetails, ProblemDocument> {
     let queries = snapshot.queries(app, from, until)?.remove(&device.id).unwrap_or_default();
     let day = Day { totals, queries };
     let part = snapshot.part(&device);
-    let timed = app.parts.policy.timed();
-    let effective = match part {
-        Some(part) => Effective::of(&snapshot.standing, &timed, Some(&part.name)),
-        None => Effective::of_unknown(&snapshot.standing, &timed),
-    };
+    let name = DeviceName::parse(&device.key)
+        .map_err(|why| ProblemDocument::new(ProblemKind::Internal, why))?;
+    let effective = app.parts.policy.effective(Some(&name));
     let (bindings, more_bindings) = device_facts::bindings(app, device.id)?;
     Ok(DeviceDetails {
         device: view(&snapshot, &device, &day),
@@ -111,7 +109,7 @@ fn view(snapshot: &Snapshot, device: &Device, day: &Day) -> DeviceView {
         kind,
         kind_from,
         grade: device.grade,
-        groups: part.map(|part| part.groups.clone()).unwrap_or_default(),
+        groups: snapshot.groups_of(Some(device)).to_vec(),
         log: policy.log_detail(),
         paused_until: policy.paused_until(snapshot.now).map(seconds),
         first_seen: seen(device.first_seen),
@@ -152,12 +150,7 @@ fn binding_rules(app: &App, snapshot: &Snapshot, device: &Device) -> Vec<RuleVie
     let standing = &snapshot.standing;
     let plain = standing.rules.iter().chain(&timed.rules).map(rule_view);
     let rules: Vec<RuleView> = plain.chain(standing.written.iter().map(written_view)).collect();
-    let mut scopes = Vec::new();
-    if let Some(part) = snapshot.part(device) {
-        scopes.push(Scope::Device(part.name.clone()));
-        scopes.extend(part.groups.iter().cloned().map(Scope::Group));
-    }
-    scopes.push(Scope::Everyone);
+    let scopes = snapshot.scopes_of(Some(device));
     let of_scope = |scope: Scope| rules.iter().filter(move |rule| rule.scope == scope);
     scopes.into_iter().flat_map(of_scope).cloned().collect()
 }

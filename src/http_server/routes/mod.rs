@@ -55,7 +55,7 @@ pub fn routes() -> Router<Shared> {
         .route(paths::WHY, get(why::explain))
         .route(paths::DEVICES, get(devices::list))
         .route(paths::DEVICE_PROPOSALS, get(device_facts::proposals))
-        .route(paths::DEVICES_MERGE, post(device_changes::merge))
+        .route(paths::DEVICE_MERGES, post(device_changes::merge))
         .route(paths::DEVICE_SPLIT, post(device_changes::split))
         .route(paths::DEVICE, device)
         .route(paths::COMPANIES, get(companies::list))

@@ -15,7 +15,7 @@ use crate::model::{DeviceId, DomainName, ListId, Moment, Reason, RecordType, Ver
 use crate::policy::{Decision, InForce};
 use crate::policy_file::Preview;
 use crate::query_log::AskedName;
-use crate::resolver::{is_canary, is_ours};
+use crate::resolver::{is_canary, is_ours, judge_asked};
 use crate::rules::Asking;
 use crate::upstream::Upstreams;
 
@@ -24,6 +24,9 @@ const SPAN: i64 = 7 * 86_400_000_000;
 
 /// Pairs of device and name that are judged.
 const MOST_PAIRS: usize = 2_000_000;
+
+/// Names that are judged of one part of a device, so that no list of them fills the memory.
+const MOST_NAMES: usize = 100_000;
 
 /// Changes that are told.
 const MOST_CHANGES: usize = 10_000;
@@ -57,9 +60,15 @@ fn read(app: &App, policy: PolicyText) -> Result<PolicyPlan, ProblemDocument> {
     let mut unnamed = 0;
     for (part, count) in app.parts.log.queries(span.0, span.1)? {
         let asker = plan.asker(part, parts.get(&part).copied())?;
-        let room = MOST_PAIRS.saturating_sub(plan.pairs as usize);
+        let room = MOST_PAIRS.saturating_sub(plan.pairs as usize).min(MOST_NAMES);
         let names = app.parts.log.asked_names(part, span, room)?;
-        unnamed += count.queries.saturating_sub(names.iter().map(|name| name.queries).sum());
+        match names.len() == room {
+            true => plan.cut = true,
+            false => {
+                let named = names.iter().map(|name| name.queries).sum();
+                unnamed += count.queries.saturating_sub(named);
+            }
+        }
         names.iter().for_each(|name| plan.hold(&asker, name));
     }
     plan.finish(file, span, unnamed)
@@ -81,13 +90,15 @@ struct Planned<'p> {
     preview: &'p Preview,
     now: Moment,
     pairs: u64,
+    /// Whether there are more names than are judged.
+    cut: bool,
     tally: [u64; 3],
     changes: Vec<PlannedChange>,
 }
 
 impl<'p> Planned<'p> {
     fn new(app: &'p App, preview: &'p Preview, now: Moment) -> Planned<'p> {
-        Planned { app, preview, now, pairs: 0, tally: [0; 3], changes: Vec::new() }
+        Planned { app, preview, now, pairs: 0, cut: false, tally: [0; 3], changes: Vec::new() }
     }
 
     fn asker(&self, part: DeviceId, device: Option<&Device>) -> Result<Asker, ProblemDocument> {
@@ -176,8 +187,11 @@ impl<'p> Planned<'p> {
         self.keep_most();
         let [blocked, allowed, other] = self.tally;
         let mut untold = self.preview.untold.clone();
-        if self.pairs as usize >= MOST_PAIRS {
-            untold.push(format!("more than {MOST_PAIRS} pairs were asked: the rest is not judged"));
+        if self.cut {
+            untold.push(format!(
+                "so many names were asked for that not all are judged: {MOST_NAMES} of one device \
+                 and {MOST_PAIRS} of all at most"
+            ));
         }
         if unnamed > 0 {
             untold.push(format!("{unnamed} queries of which only counts are kept, no names"));
@@ -223,16 +237,9 @@ impl Judge<'_> {
         if open && is_canary(name.as_ref()) {
             return (Fate::Blocked, Some(Reason::Canary));
         }
-        let by_alias = || {
-            let judged = aliases.iter().map(|alias| self.decide(alias, RecordType::CNAME));
-            judged.into_iter().find(|it| matches!(it.verdict, Verdict::Block(_)) && !it.lifted)
-        };
         match decision.verdict {
-            Verdict::None => match by_alias() {
-                Some(alias) => (Fate::Blocked, alias.verdict.reason()),
-                None => (Fate::Allowed, None),
-            },
-            _ if decision.lifted => (Fate::Allowed, None),
+            Verdict::None => self.behind(aliases),
+            _ if decision.lifted => self.behind(aliases),
             Verdict::Allow(reason) => (Fate::Allowed, Some(reason)),
             Verdict::Block(reason) => (Fate::Blocked, Some(reason)),
             Verdict::Rewrite(reason) => (Fate::Rewritten, Some(reason)),
@@ -240,12 +247,32 @@ impl Judge<'_> {
         }
     }
 
+    /// Returns what becomes of an answer that leads there; an own allow ends the search.
+    fn behind(&self, aliases: &[DomainName]) -> (Fate, Option<Reason>) {
+        for alias in aliases {
+            let decision = self.decide_target(alias);
+            match decision.verdict {
+                Verdict::Block(reason) if !decision.lifted => return (Fate::Blocked, Some(reason)),
+                Verdict::Allow(_) if decision.own => break,
+                _ => {}
+            }
+        }
+        (Fate::Allowed, None)
+    }
+
     fn decide(&self, name: &DomainName, query_type: RecordType) -> Decision {
         let bound = self.in_force.policies.bound(self.device);
-        let asker = bound.asker(self.client);
+        let asking = Asking { name: name.as_ref(), query_type, asker: bound.asker(self.client) };
+        let hashes = self.in_force.hashes(name.as_ref());
+        judge_asked(self.in_force, bound.policy, asking, &hashes, self.now).0
+    }
+
+    fn decide_target(&self, name: &DomainName) -> Decision {
+        let bound = self.in_force.policies.bound(self.device);
+        let (query_type, asker) = (RecordType::CNAME, bound.asker(self.client));
         let asking = Asking { name: name.as_ref(), query_type, asker };
         let hashes = self.in_force.hashes(name.as_ref());
-        self.in_force.judge(bound.policy, asking, &hashes, self.now).0
+        self.in_force.judge_target(bound.policy, asking, &hashes, self.now).0
     }
 }
 

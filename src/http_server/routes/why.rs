@@ -15,12 +15,11 @@ use crate::api::{
 };
 use crate::devices::Device;
 use crate::model::{
-    DeviceName, DomainName, ListId, ListMask, NameHashes, Outcome, Reason, RecordType, Scope,
-    Verdict,
+    DomainName, ListId, ListMask, NameHashes, Outcome, Reason, RecordType, Verdict,
 };
 use crate::policy::{Decision, DevicePolicy};
 use crate::query_log::{Entry, Filter};
-use crate::resolver::{is_canary, is_ours};
+use crate::resolver::{is_canary, is_ours, judge_asked};
 use crate::rules::{Asker, Asking};
 use crate::sinkhole::BlockingMode;
 use crate::wire::{ResponseCode, data_text};
@@ -70,9 +69,9 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
     let local = is_ours(&snapshot.in_force.zones, &app.parts.upstreams, name.as_ref(), query_type);
     let asker = asker(&snapshot, device);
     let view = View { snapshot: &snapshot, policy, asker };
-    let own = judge_asked(&view, query_type, name.clone());
+    let own = judge_name(&view, query_type, name.clone());
     let alias = past.iter().find_map(|entry| alias_of(entry, &view));
-    let aliased = alias.filter(|_| !local && own.decision.verdict == Verdict::None);
+    let aliased = alias.filter(|(_, behind)| !local && decides(&own, behind));
     let deciding = aliased.as_ref().map_or(&own, |(_, judgement)| judgement);
     let blocked = deciding.blocks() && !deciding.decision.lifted && !local;
     let company = company_row(&snapshot, deciding).or_else(|| company_row(&snapshot, &own));
@@ -97,7 +96,7 @@ fn read(app: &App, params: &WhyParams) -> Result<Why, ProblemDocument> {
         level: policy.level(),
         alias: aliased.as_ref().map(|(alias, _)| alias.clone()),
         decided_by: decided_by(&snapshot, deciding, &explanation).filter(|_| !local),
-        own: why_rules::own_rules(app, &asked, &scopes(&snapshot, device)),
+        own: why_rules::own_rules(app, &asked, &snapshot.scopes_of(device)),
         lists: explanation.matches,
         company,
         tracking,
@@ -133,17 +132,24 @@ fn asker<'s>(snapshot: &'s Snapshot, device: Option<&Device>) -> Asker<'s> {
     }
 }
 
-fn judge(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
+/// Judges a name that an answer leads to.
+fn judge_target(view: &View<'_>, name: DomainName) -> Judgement {
     let View { snapshot, policy, asker } = *view;
-    let hashes = snapshot.in_force.hashes(name.as_ref());
+    let (in_force, query_type) = (&snapshot.in_force, RecordType::CNAME);
+    let hashes = in_force.hashes(name.as_ref());
     let asking = Asking { name: name.as_ref(), query_type, asker };
-    let (decision, found) = snapshot.in_force.judge(policy, asking, &hashes, snapshot.now);
+    let (decision, found) = in_force.judge_target(policy, asking, &hashes, snapshot.now);
     Judgement { name, query_type, hashes, found, decision }
 }
 
 /// Judges a name as the resolver does: of the canaries' only an allow is the last word.
-fn judge_asked(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
-    let mut judgement = judge(view, query_type, name);
+fn judge_name(view: &View<'_>, query_type: RecordType, name: DomainName) -> Judgement {
+    let View { snapshot, policy, asker } = *view;
+    let in_force = &snapshot.in_force;
+    let hashes = in_force.hashes(name.as_ref());
+    let asking = Asking { name: name.as_ref(), query_type, asker };
+    let (decision, found) = judge_asked(in_force, policy, asking, &hashes, snapshot.now);
+    let mut judgement = Judgement { name, query_type, hashes, found, decision };
     let decision = &mut judgement.decision;
     let unspoken = matches!(decision.verdict, Verdict::None | Verdict::Block(Reason::NotListed));
     let open = unspoken || decision.lifted;
@@ -168,15 +174,20 @@ fn past_events(
     Ok(found)
 }
 
+/// Returns whether what an answer leads to decides: where no rule speaks of the name itself, and
+/// where level off lifts a rule that does, but not the one behind it.
+fn decides(own: &Judgement, behind: &Judgement) -> bool {
+    let blocks = behind.blocks() && !behind.decision.lifted;
+    own.decision.verdict == Verdict::None || own.decision.lifted && blocks
+}
+
 /// Returns the alias an event names, if a rule that is in force now matches it.
 fn alias_of(entry: &Entry, view: &View<'_>) -> Option<(WhyAlias, Judgement)> {
     let target = entry.alias.as_ref()?;
     let name = DomainName::from_presentation(target).ok()?;
-    let judgement = judge(view, RecordType::CNAME, name);
+    let judgement = judge_target(view, name);
     let alias = WhyAlias { target: target.clone(), seen: timestamp(entry.cursor.at) };
-    // What an answer leads to need not be listed.
-    let reason = judgement.reason().filter(|reason| *reason != Reason::NotListed);
-    reason.map(|_| (alias, judgement))
+    judgement.reason().map(|_| (alias, judgement))
 }
 
 fn decided_by(
@@ -213,18 +224,6 @@ fn decided_by(
         Reason::Canary => Some(DecidedBy::Canary),
         Reason::NotListed => Some(DecidedBy::NotListed),
     }
-}
-
-/// Returns the scopes that bind a device, the narrowest first.
-fn scopes(snapshot: &Snapshot, device: Option<&Device>) -> Vec<Scope> {
-    let part = device.and_then(|device| snapshot.part(device));
-    let own = part.map(|part| Scope::Device(part.name.clone())).or_else(|| {
-        let name = device.map(|device| DeviceName::parse(&device.name))?;
-        name.ok().map(Scope::Device)
-    });
-    let groups = part.map_or(&snapshot.standing.unknown, |part| &part.groups);
-    let groups = groups.iter().cloned().map(Scope::Group);
-    own.into_iter().chain(groups).chain([Scope::Everyone]).collect()
 }
 
 fn company_row(snapshot: &Snapshot, judgement: &Judgement) -> Option<CompanyRow> {
