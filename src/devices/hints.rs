@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{HintSource, HintText, Part, Proposal, propose};
-use crate::model::DeviceKind;
 
 /// Most parts of which hints are kept.
 const MAX_PARTS: usize = 16_384;
@@ -127,34 +126,6 @@ fn clean_text(text: &str) -> String {
     };
     let plain: String = text.chars().filter(|c| !odd(*c)).take(MAX_CHARACTERS).collect();
     plain.trim().into()
-}
-
-/// Returns the word of a source in the database.
-pub(super) fn source_word(source: HintSource) -> &'static str {
-    match source {
-        HintSource::Person => "person",
-        HintSource::Lease => "lease",
-        HintSource::Mdns => "mdns",
-        HintSource::ReverseName => "reverse-name",
-        HintSource::Maker => "maker",
-    }
-}
-
-/// Reads what `source_word` wrote.
-pub(super) fn source_of(word: &str) -> Option<HintSource> {
-    let all = [
-        HintSource::Person,
-        HintSource::Lease,
-        HintSource::Mdns,
-        HintSource::ReverseName,
-        HintSource::Maker,
-    ];
-    all.into_iter().find(|source| source_word(*source) == word)
-}
-
-/// Reads the word of a kind.
-pub(super) fn kind_of(word: &str) -> Option<DeviceKind> {
-    DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == word)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub use seen::{Claim, Happening, Hint, HintSource, HintText, Lease, Neighbour};
 pub use settings::Settings;
 
 use facts::{Facts, Known, Touched};
-use hints::{Hints, kind_of, source_of, source_word};
+use hints::Hints;
 use keeping::{Changes, Stored, Unwritten};
 use leases::Leases;
 use listing::part_text;

@@ -56,6 +56,33 @@ pub enum HintSource {
     Maker,
 }
 
+impl HintSource {
+    /// Every source, the most trusted first.
+    pub const ALL: [HintSource; 5] = [
+        HintSource::Person,
+        HintSource::Lease,
+        HintSource::Mdns,
+        HintSource::ReverseName,
+        HintSource::Maker,
+    ];
+
+    /// Returns its word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HintSource::Person => "person",
+            HintSource::Lease => "lease",
+            HintSource::Mdns => "mdns",
+            HintSource::ReverseName => "reverse-name",
+            HintSource::Maker => "maker",
+        }
+    }
+
+    /// Reads its word.
+    pub fn of(word: &str) -> Option<HintSource> {
+        HintSource::ALL.into_iter().find(|source| source.as_str() == word)
+    }
+}
+
 /// What may be a device's name and kind, from one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HintText {

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     Asker, BindingRecord, BindingRow, By, Changes, Claim, DeviceRow, Entry, Evidence, HintSource,
-    HintText, OTHERS, Part, Stored, Subject, kind_of, part_text, source_of, source_word,
+    HintText, OTHERS, Part, Stored, Subject, part_text,
 };
-use crate::model::{BindingId, DeviceId, Grade, Prefix};
+use crate::model::{BindingId, DeviceId, DeviceKind, Grade, Prefix};
 
 /// Most bindings of the past that are kept: an address that two fight for ends one in each moment.
 const MAX_ENDED: u32 = 262_144;
@@ -139,9 +139,9 @@ fn load_hints(connection: &Connection) -> rusqlite::Result<Vec<(Part, HintSource
         let text = HintText {
             name: row.get(2)?,
             words: words.lines().map(String::from).collect(),
-            kind: kind.and_then(|kind| kind_of(&kind)),
+            kind: kind.and_then(|kind| DeviceKind::of(&kind)),
         };
-        Ok(read_part(&part).zip(source_of(&source)).map(|(part, source)| (part, source, text)))
+        Ok(read_part(&part).zip(HintSource::of(&source)).map(|(part, source)| (part, source, text)))
     })?;
     rows.filter_map(Result::transpose).collect()
 }
@@ -277,7 +277,7 @@ fn write_hints(transaction: &Transaction<'_>, changes: &Changes) -> rusqlite::Re
         for (source, text) in texts {
             let kind = text.kind.map(|kind| kind.as_str());
             let words = text.words.join("\n");
-            insert.execute(params![part, source_word(*source), text.name, words, kind])?;
+            insert.execute(params![part, source.as_str(), text.name, words, kind])?;
         }
     }
     Ok(())

@@ -95,6 +95,11 @@ impl DeviceKind {
         DeviceKind::Router,
     ];
 
+    /// Reads its word.
+    pub fn of(word: &str) -> Option<DeviceKind> {
+        DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// Returns its word in files, databases and the API.
     pub fn as_str(self) -> &'static str {
         match self {

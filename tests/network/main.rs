@@ -8,4 +8,6 @@ mod hints;
 mod identity;
 mod impostors;
 mod notices;
+#[path = "../shared/stub_upstream.rs"]
+mod stub_upstream;
 mod support;

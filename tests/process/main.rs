@@ -3,4 +3,6 @@
 mod faults;
 mod life;
 mod network;
+#[path = "../shared/stub_upstream.rs"]
+mod stub_upstream;
 mod support;

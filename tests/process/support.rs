@@ -9,6 +9,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::stub_upstream::upstream;
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
 
 /// A daemon as a process of its own; killed when dropped.
@@ -171,25 +173,6 @@ pub fn logged(folder: &Path) -> usize {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let page: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     page["entries"].as_array().expect("entries").len()
-}
-
-/// Starts an upstream that gives every name an address, and returns its line in config.toml.
-pub fn upstream() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let url = format!("udp://{}", socket.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        let mut packet = [0; 1500];
-        // It ends with the test's process.
-        while let Ok((length, client)) = socket.recv_from(&mut packet) {
-            let labels = packet[12..length].iter().position(|&octet| octet == 0);
-            let end = 12 + labels.expect("a name") + 5;
-            let mut reply = packet[..end].to_vec();
-            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
-            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 203, 0, 113, 7]);
-            socket.send_to(&reply, client).expect("sent");
-        }
-    });
-    url
 }
 
 /// Returns [`CONFIG`] with an upstream that answers.

@@ -187,7 +187,7 @@ fn device_kind(text: &str) -> Result<Option<DeviceKind>, ProblemDocument> {
     if text == "none" {
         return Ok(None);
     }
-    let found = DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    let found = DeviceKind::of(text);
     found.map(Some).ok_or_else(|| {
         let all: Vec<&str> = DeviceKind::ALL.into_iter().map(DeviceKind::as_str).collect();
         let detail = "that is no kind of device";

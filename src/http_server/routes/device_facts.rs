@@ -39,7 +39,7 @@ pub fn may_be(
 pub fn kind(device: &Device, part: Option<&DevicePart>) -> (Option<DeviceKind>, Option<String>) {
     let own = part.and_then(|part| part.kind).map(|kind| (kind, HintSource::Person));
     let told = own.or(device.proposal.kind);
-    (told.map(|(kind, _)| kind), told.map(|(_, source)| word(source).into()))
+    (told.map(|(kind, _)| kind), told.map(|(_, source)| source.as_str().into()))
 }
 
 /// Returns who made a device's network card.
@@ -67,7 +67,7 @@ pub fn names(app: &App, device: DeviceId) -> Vec<HeardName> {
         let Some(name) = text.name.filter(|_| source != HintSource::Maker) else { continue };
         // It is untrusted and of any length.
         let name: String = name.chars().take(64).collect();
-        let heard = HeardName { name, from: word(source).into() };
+        let heard = HeardName { name, from: source.as_str().into() };
         if !names.contains(&heard) && names.len() < NAMES {
             names.push(heard);
         }
@@ -115,14 +115,4 @@ fn reasons(likeness: &Likeness) -> Vec<String> {
     });
     reasons.push("they were never there at the same time".into());
     reasons
-}
-
-fn word(source: HintSource) -> &'static str {
-    match source {
-        HintSource::Person => "person",
-        HintSource::Lease => "lease",
-        HintSource::Mdns => "mdns",
-        HintSource::ReverseName => "reverse-name",
-        HintSource::Maker => "maker",
-    }
 }
