@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::Guard;
 
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub now: Moment,
     /// The place of each device by its number and those of its parts.
     places: HashMap<DeviceId, usize>,
+    /// The place of each of the policy's entries by its name, once it is wanted.
+    entries: OnceLock<HashMap<DeviceName, usize>>,
 }
 
 impl Snapshot {
@@ -41,6 +43,7 @@ impl Snapshot {
         Snapshot {
             devices,
             places,
+            entries: OnceLock::new(),
             standing: app.parts.policy.standing(),
             in_force: Guard::into_inner(app.parts.live.load()),
             now: app.parts.clock.now(),
@@ -133,8 +136,13 @@ impl Snapshot {
 
     /// Returns a device's entry in the policy.
     pub fn part(&self, device: &Device) -> Option<&DevicePart> {
-        let parts = self.standing.devices.iter();
-        parts.filter(|_| device.named).find(|part| part.name.as_str() == device.name)
+        let all = &self.standing.devices;
+        let entries = self.entries.get_or_init(|| {
+            let named = |(place, part): (usize, &DevicePart)| (part.name.clone(), place);
+            all.iter().enumerate().map(named).collect()
+        });
+        let name = DeviceName::parse(&device.name).ok().filter(|_| device.named)?;
+        all.get(*entries.get(&name)?)
     }
 
     /// Returns the groups of a device, the strongest first.
