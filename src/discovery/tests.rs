@@ -1,3 +1,5 @@
+//! Discovery as a whole: what netlink messages and the kernel of a network namespace tell.
+
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
