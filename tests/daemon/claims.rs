@@ -147,8 +147,11 @@ fn options_of_a_rogue_never_get_it_anothers_policy() {
     daemon.client(FREE).ask(PIXEL, "A");
     for (sent, claim) in claims.iter().enumerate() {
         let name = format!("n{sent}.example");
-        assert!(ask_with(&daemon, ROGUE, PIXEL, &[claim.clone()]).is_null_address(), "{claim:?}");
-        ask_with(&daemon, ROGUE, &name, &[claim.clone()]);
+        assert!(
+            ask_with(&daemon, ROGUE, PIXEL, std::slice::from_ref(claim)).is_null_address(),
+            "{claim:?}"
+        );
+        ask_with(&daemon, ROGUE, &name, std::slice::from_ref(claim));
         assert_eq!(last_asked(&daemon, &name), ("127.0.0.66".into(), "Rogue".into()));
     }
     let behind = ask_behind(&daemon, ROGUE, b"", &packet(PIXEL, &claims[..1])).expect("a reply");
@@ -216,7 +219,7 @@ fn a_forwarders_hardware_option_tells_devices_apart() {
         (option(65001, &OTHER_CARD), "d.example"),
     ];
     for (form, name) in &forms {
-        ask_with(&daemon, FORWARDER, name, &[form.clone()]);
+        ask_with(&daemon, FORWARDER, name, std::slice::from_ref(form));
     }
     ask_with(&daemon, FORWARDER, "e.example", &[]);
     let devices: Vec<String> = forms.iter().map(|(_, name)| last_asked(&daemon, name).1).collect();
@@ -315,7 +318,7 @@ fn nothing_of_what_tells_devices_apart_goes_upstream() {
     for (number, from) in [FORWARDER, ROGUE].into_iter().enumerate() {
         for (sent, claim) in options.iter().enumerate() {
             let name = format!("n{sent}.x{number}.example");
-            let reply = ask_with(&daemon, from, &name, &[claim.clone()]);
+            let reply = ask_with(&daemon, from, &name, std::slice::from_ref(claim));
             assert_eq!(reply.addresses(), [IpAddr::V4(FakeUpstream::address_of(&name))]);
             assert_eq!(upstream.times_asked(&name, RecordType::A), 1);
         }
