@@ -876,6 +876,28 @@ fn neighbours_that_are_gone_leave_room_for_those_that_are_there() {
 }
 
 #[test]
+fn a_claim_of_hardware_follows_what_is_seen_of_that_hardware() {
+    let house = House::new();
+    let tv = house.configure(&[("TV", &["10.0.0.5"])])[0];
+    let router = ip("192.168.1.1");
+    let claims = [Claim::Hardware(mac(1)), Claim::Both(mac(1), ip("10.9.9.9"))];
+    let bound = |claim| house.devices.identify_claim(router, claim).map(|bound| bound.device);
+    house.see("10.0.0.5", Some(1));
+    for claim in claims {
+        house.devices.admit_claim(router, claim, house.clock.now());
+        house.clock.advance(PUBLISH_EVERY);
+    }
+    house.devices.flush().expect("written");
+    assert_eq!(claims.map(bound), [Some(tv); 2]);
+    house.see("10.0.0.5", Some(2));
+    assert_eq!(claims.map(bound), [None; 2], "another is at the named address");
+    for claim in claims {
+        let anew = house.devices.admit_claim(router, claim, house.clock.now());
+        assert_ne!(anew.device, tv);
+    }
+}
+
+#[test]
 fn addresses_that_a_forwarder_makes_up_for_one_hardware_address_are_bounded_and_its_own() {
     let house = House::new();
     let tv = house.configure_hardware(&[("TV", &[], &[1])])[0];
