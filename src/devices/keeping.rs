@@ -17,6 +17,9 @@ const PAST_KEPT: i64 = 400 * DAY;
 /// Most unnamed devices without a binding that are remembered.
 const MAX_UNBOUND: usize = 2 * MAX_ADMITTED;
 
+/// Most bindings that wait while `state.db` cannot be written.
+pub(super) const MAX_UNWRITTEN: usize = 2 * MAX_ADMITTED;
+
 /// Numbers that are set apart in `state.db` before they are used, so that none is used twice.
 const RESERVED: u32 = 65_536;
 
@@ -231,6 +234,7 @@ impl Register {
             if changes.reserve.is_some() {
                 self.unwritten.reserved = self.next_number;
             }
+            self.drop_unwritten();
             return;
         }
         for (id, row) in changes.devices {
@@ -244,6 +248,19 @@ impl Register {
             } else if let Some(binding) = self.bindings.get_mut(&id) {
                 binding.stored = true;
             }
+        }
+    }
+
+    /// Lets go of the oldest bindings of the past that there is no room to keep until they can be
+    /// written.
+    fn drop_unwritten(&mut self) {
+        let surplus = self.unwritten.bindings.len().saturating_sub(MAX_UNWRITTEN);
+        let ended = |id: &&BindingId| self.bindings.get(id).is_none_or(|row| row.ended.is_some());
+        let oldest = self.unwritten.bindings.iter().filter(ended).take(surplus);
+        let oldest: Vec<BindingId> = oldest.copied().collect();
+        for id in oldest {
+            self.unwritten.bindings.remove(&id);
+            self.bindings.remove(&id);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::keeping::MAX_UNWRITTEN;
 use super::register::PUBLISH_EVERY;
 use super::*;
 use crate::storage::STATE_MIGRATIONS;
@@ -280,6 +281,23 @@ fn what_cannot_be_written_is_in_force_and_written_later() {
     house.devices.flush().expect("written");
     house.restart();
     assert_eq!(house.named("TV").id, tv);
+}
+
+#[test]
+fn while_nothing_can_be_written_the_past_that_waits_is_bounded() {
+    let house = House::new();
+    let block = "CREATE TRIGGER full BEFORE INSERT ON device BEGIN SELECT RAISE(FAIL, 'full'); END";
+    house.state.with(|c| c.execute_batch(block)).expect("a trigger");
+    for turn in 0..MAX_UNWRITTEN + 500 {
+        house.see("10.0.0.5", Some(1 + (turn % 2) as u8));
+        house.ask("10.0.0.5", 2);
+    }
+    assert!(house.devices.flush().is_err());
+    let register = house.devices.register();
+    assert!(register.unwritten.bindings.len() <= MAX_UNWRITTEN);
+    assert!(register.bindings.len() <= MAX_UNWRITTEN + 2, "{}", register.bindings.len());
+    drop(register);
+    assert!(house.devices.identify(ip("10.0.0.5")).is_some(), "who is there stays bound");
 }
 
 #[test]
