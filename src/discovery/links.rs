@@ -7,6 +7,8 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrStorage;
 
+use crate::model::Prefix;
+
 /// One interface that is up, other than loopback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Link {
@@ -68,21 +70,7 @@ impl Links {
             return true;
         }
         let mut all = self.0.iter().flat_map(|link| &link.addresses);
-        all.any(|(ours, length)| shares(*ours, address, *length))
-    }
-}
-
-fn shares(ours: IpAddr, other: IpAddr, length: u8) -> bool {
-    match (ours, other) {
-        (IpAddr::V4(ours), IpAddr::V4(other)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
-            (ours.to_bits() ^ other.to_bits()) & mask == 0
-        }
-        (IpAddr::V6(ours), IpAddr::V6(other)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
-            (ours.to_bits() ^ other.to_bits()) & mask == 0
-        }
-        _ => false,
+        all.any(|&(ours, bits)| Prefix::of(ours, bits).is_some_and(|link| link.contains(address)))
     }
 }
 

@@ -37,8 +37,10 @@ pub(super) fn on_link(interfaces: &[Interface]) -> Vec<Prefix> {
         let shortest = if interface.address.is_ipv4() { SHORTEST_V4 } else { SHORTEST_V6 };
         interface.bits >= shortest
     });
-    let texts = believed.map(|interface| format!("{}/{}", interface.address.ip(), interface.bits));
-    let mut prefixes: Vec<Prefix> = texts.filter_map(|text| text.parse().ok()).collect();
+    let prefix = |interface: &Interface| {
+        Prefix::of(interface.address.ip(), u8::try_from(interface.bits).ok()?)
+    };
+    let mut prefixes: Vec<Prefix> = believed.filter_map(prefix).collect();
     prefixes.sort();
     prefixes.dedup();
     prefixes

@@ -8,6 +8,8 @@ mod hints;
 mod identity;
 mod impostors;
 mod notices;
+#[path = "../shared/question.rs"]
+mod question;
 #[path = "../shared/stub_upstream.rs"]
 mod stub_upstream;
 mod support;

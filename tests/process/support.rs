@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+pub use crate::question::query;
 use crate::stub_upstream::upstream;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
@@ -128,17 +129,6 @@ pub fn folder(config: &str) -> tempfile::TempDir {
 
 /// Nobody listens on the upstream's port: nothing leaves this machine.
 pub const CONFIG: &str = "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nservers = [{ url = \"udp://127.0.0.1:9\" }]\n[lists]\nsubscribe_defaults = false\n";
-
-/// Returns a query for a name's address.
-pub fn query(name: &str) -> Vec<u8> {
-    let mut packet = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        packet.push(label.len() as u8);
-        packet.extend(label.bytes());
-    }
-    packet.extend([0, 0, 1, 0, 1]);
-    packet
-}
 
 pub fn ask(address: SocketAddr, name: &str) -> Vec<u8> {
     ask_from(IpAddr::from([127, 0, 0, 1]), address, &query(name))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::ip;
+use super::{ip, query};
 
 /// A name that level `standard` blocks.
 const TRACKER: &str = "analytics.tiktok.com";
@@ -203,16 +203,5 @@ fn with_option(option: &[u8]) -> Vec<u8> {
     packet[11] = 1;
     packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, option.len() as u8]);
     packet.extend(option);
-    packet
-}
-
-/// Returns a query for a name's address.
-pub fn query(name: &str) -> Vec<u8> {
-    let mut packet = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        packet.push(label.len() as u8);
-        packet.extend(label.bytes());
-    }
-    packet.extend([0, 0, 1, 0, 1]);
     packet
 }

@@ -14,5 +14,5 @@ pub use host::{Answer, Host};
 pub use net::Net;
 pub use speech::{Announcement, hardware_option, subnet_option};
 
-use host::query;
+use crate::question::query;
 use net::ip;
