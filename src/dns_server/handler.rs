@@ -31,6 +31,15 @@ pub(super) enum Answer<F> {
     Nothing,
 }
 
+/// Whence a datagram came, and to which of our addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Who sent it.
+    pub(super) client: IpAddr,
+    /// Where it was sent to.
+    pub(super) local: IpAddr,
+}
+
 /// Why a message does not go to the resolver.
 enum Dismissed {
     /// An error for it is in the buffer.

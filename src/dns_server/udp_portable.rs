@@ -13,7 +13,7 @@ use crate::model::Moment;
 use crate::wire::OUR_PAYLOAD;
 
 use super::counters::Counters;
-use super::handler::Answer;
+use super::handler::{Answer, Way};
 
 /// Longest datagram read whole; a longer one is cut, and then does not parse.
 const LONGEST: usize = 4_096;
@@ -22,14 +22,15 @@ const BATCH: usize = 32;
 /// Pause after an error that is none of a datagram, so that it cannot spin.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Answers datagrams for ever.
+/// Answers datagrams that are sent to `local`, for ever.
 pub(super) async fn serve<A, F>(
     socket: &Arc<UdpSocket>,
+    local: IpAddr,
     clock: &Clock,
     counters: &Arc<Counters>,
     mut answer: A,
 ) where
-    A: FnMut(&[u8], IpAddr, Moment, &mut Vec<u8>) -> Answer<F>,
+    A: FnMut(&[u8], Way, Moment, &mut Vec<u8>) -> Answer<F>,
     F: Future<Output = Vec<u8>> + 'static,
 {
     let mut packet = vec![0; LONGEST];
@@ -39,7 +40,8 @@ pub(super) async fn serve<A, F>(
             tokio::time::sleep(PAUSE).await;
         }
         let drained = drain(socket, &mut packet, |octets, peer| {
-            match answer(octets, peer.ip().to_canonical(), clock.now(), &mut out) {
+            let way = Way { client: peer.ip().to_canonical(), local };
+            match answer(octets, way, clock.now(), &mut out) {
                 Answer::Now => send(socket, &out, peer, counters),
                 Answer::Later(reply) => finish(reply, socket, peer, counters),
                 Answer::Nothing => {}
@@ -101,9 +103,9 @@ mod tests {
     async fn echo() -> (Arc<UdpSocket>, Arc<Counters>) {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
         let counters = Arc::new(Counters::default());
-        let answer = |octets: &[u8], client: IpAddr, moment: Moment, out: &mut Vec<u8>| {
+        let answer = |octets: &[u8], way: Way, moment: Moment, out: &mut Vec<u8>| {
             out.clear();
-            out.extend(format!("{client} {}", moment.wall).as_bytes());
+            out.extend(format!("{} {}", way.client, moment.wall).as_bytes());
             match octets {
                 b"now" => Answer::Now,
                 b"later" => Answer::Later(async { b"finished".to_vec() }),
@@ -115,7 +117,10 @@ mod tests {
             }
         };
         let (served, counted) = (Arc::clone(&socket), Arc::clone(&counters));
-        spawn_local(async move { serve(&served, &Clock::manual(7), &counted, answer).await });
+        let local = IpAddr::from([127, 0, 0, 1]);
+        spawn_local(
+            async move { serve(&served, local, &Clock::manual(7), &counted, answer).await },
+        );
         (socket, counters)
     }
 

@@ -20,7 +20,7 @@ use crate::wire::Claims;
 
 use super::admission::{Admission, Bounds};
 use super::counters::Counters;
-use super::handler::Handler;
+use super::handler::{Handler, Way};
 use super::sockets::Door;
 use super::stream::{Ended, Gate, Stop};
 use super::{ProxyHeader, interfaces, stream, udp_portable};
@@ -140,13 +140,13 @@ where
 }
 
 async fn serve_udp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
-    let local = door.local;
-    let answer = |packet: &[u8], client, now, out: &mut Vec<u8>| {
+    let answer = |packet: &[u8], way, now, out: &mut Vec<u8>| {
+        let Way { client, local } = way;
         let (transport, behalf) = (Transport::Udp, Behalf::Unsaid);
         let arrival = Arrival { client, local, transport, now, behalf };
         desk.handler.answer(packet, arrival, out)
     };
-    udp_portable::serve(&door.udp, &desk.clock, &desk.counters, answer).await;
+    udp_portable::serve(&door.udp, door.local, &desk.clock, &desk.counters, answer).await;
 }
 
 async fn serve_tcp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
