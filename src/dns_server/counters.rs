@@ -30,6 +30,8 @@ pub(super) struct Counters {
     /// Queries put under whom a forwarder asks for.
     pub(super) claims_taken: Counter,
     claims_ignored: Counter,
+    /// Errors after which a loop paused.
+    pub(super) socket_errors: Counter,
     /// When a claim was last ignored, and whose.
     last_ignored: Mutex<Option<(i64, IpAddr)>>,
 }
@@ -42,6 +44,11 @@ impl Counter {
     /// Adds one.
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds `more`.
+    pub(super) fn add_many(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
     fn read(&self) -> u64 {
@@ -69,6 +76,7 @@ impl Counters {
         total.unsent += self.unsent.read();
         total.claims_taken += self.claims_taken.read();
         total.claims_ignored += self.claims_ignored.read();
+        total.socket_errors += self.socket_errors.read();
         let last = *self.last_ignored.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.map(|(at, client)| IgnoredClaim { at: timestamp(at), client });
         total.last_ignored_claim = last.max(total.last_ignored_claim);

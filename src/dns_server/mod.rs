@@ -12,6 +12,8 @@ mod sockets;
 mod handler;
 
 mod stream;
+#[cfg(target_os = "linux")]
+mod udp;
 mod udp_portable;
 
 mod worker;
@@ -108,6 +110,7 @@ impl Bound {
                 bounds: Arc::clone(&bounds),
                 counters,
                 idle: Duration::from_secs(settings.tcp_idle_seconds),
+                batched: settings.batched,
                 stop: stopped.clone(),
             };
             serving.threads.push(worker::start(worker, doors)?);

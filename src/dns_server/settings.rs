@@ -21,6 +21,8 @@ pub struct Settings {
     pub serve_also: Vec<String>,
     /// Worker threads; 0 is one a core.
     pub workers: usize,
+    /// Whether datagrams are received and sent in batches, where the system can.
+    pub batched: bool,
     /// TCP connections in all.
     pub tcp_connections: usize,
     /// TCP connections of one client.
@@ -42,6 +44,7 @@ impl Default for Settings {
             ],
             serve_also: Vec::new(),
             workers: 0,
+            batched: true,
             tcp_connections: 1_000,
             tcp_connections_per_client: 50,
             in_flight: 4_000,

@@ -16,11 +16,11 @@ use super::counters::Counters;
 use super::handler::{Answer, Way};
 
 /// Longest datagram read whole; a longer one is cut, and then does not parse.
-const LONGEST: usize = 4_096;
+pub(super) const LONGEST: usize = 4_096;
 /// Datagrams taken before other tasks of the worker have their turn.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Pause after an error that is none of a datagram, so that it cannot spin.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// Answers datagrams that are sent to `local`, for ever.
 pub(super) async fn serve<A, F>(
@@ -39,9 +39,11 @@ pub(super) async fn serve<A, F>(
         if socket.readable().await.is_err() {
             tokio::time::sleep(PAUSE).await;
         }
+        let mut now = None;
         let drained = drain(socket, &mut packet, |octets, peer| {
             let way = Way { client: peer.ip().to_canonical(), local };
-            match answer(octets, way, clock.now(), &mut out) {
+            let now = *now.get_or_insert_with(|| clock.now());
+            match answer(octets, way, now, &mut out) {
                 Answer::Now => send(socket, &out, peer, counters),
                 Answer::Later(reply) => finish(reply, socket, peer, counters),
                 Answer::Nothing => {}
@@ -50,7 +52,10 @@ pub(super) async fn serve<A, F>(
         match drained {
             Ok(()) => tokio::task::yield_now().await,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(_) => {
+                counters.socket_errors.add();
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

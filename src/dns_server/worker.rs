@@ -23,6 +23,8 @@ use super::counters::Counters;
 use super::handler::{Handler, Way};
 use super::sockets::Door;
 use super::stream::{Ended, Gate, Stop};
+#[cfg(target_os = "linux")]
+use super::udp;
 use super::{ProxyHeader, interfaces, stream, udp_portable};
 
 /// How often the prefixes of our links are read again.
@@ -44,6 +46,8 @@ pub(super) struct Worker {
     pub(super) counters: Arc<Counters>,
     /// For how long a connection may be idle.
     pub(super) idle: Duration,
+    /// Whether datagrams are taken in batches.
+    pub(super) batched: bool,
     /// Tells when to end.
     pub(super) stop: Stop,
 }
@@ -61,6 +65,7 @@ struct Desk {
     gate: Gate,
     clock: Clock,
     counters: Arc<Counters>,
+    batched: bool,
     stop: Stop,
 }
 
@@ -104,6 +109,7 @@ impl Worker {
             gate: Gate::new(&self.bounds, self.idle),
             clock: self.clock.clone(),
             counters: Arc::clone(&self.counters),
+            batched: self.batched,
             stop: self.stop.clone(),
         });
         let mut loops = JoinSet::new();
@@ -140,13 +146,17 @@ where
 }
 
 async fn serve_udp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
-    let answer = |packet: &[u8], way, now, out: &mut Vec<u8>| {
+    let mut answer = |packet: &[u8], way, now, out: &mut Vec<u8>| {
         let Way { client, local } = way;
         let (transport, behalf) = (Transport::Udp, Behalf::Unsaid);
         let arrival = Arrival { client, local, transport, now, behalf };
         desk.handler.answer(packet, arrival, out)
     };
-    udp_portable::serve(&door.udp, door.local, &desk.clock, &desk.counters, answer).await;
+    #[cfg(target_os = "linux")]
+    if desk.batched {
+        udp::serve(&door.udp, door.local, &desk.clock, &desk.counters, &mut answer).await;
+    }
+    udp_portable::serve(&door.udp, door.local, &desk.clock, &desk.counters, &mut answer).await;
 }
 
 async fn serve_tcp(desk: Rc<Desk>, door: Rc<OpenDoor>) {

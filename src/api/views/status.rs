@@ -143,6 +143,8 @@ pub struct Counts {
     pub claims_ignored: u64,
     /// The last of those.
     pub last_ignored_claim: Option<IgnoredClaim>,
+    /// Errors of the sockets for datagrams, after each of which a worker paused for 10 ms.
+    pub socket_errors: u64,
 }
 
 /// A claim that did not count.

@@ -172,6 +172,8 @@ fn doors(status: &Status) -> String {
         (counts.shed, "shed"),
         (counts.connections_refused, "connections refused"),
         (counts.connections, "connections open"),
+        (counts.unsent, "replies that nobody took"),
+        (counts.socket_errors, "errors of sockets"),
     ];
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
