@@ -20,6 +20,8 @@ use super::counters::Counters;
 
 /// Room for the reply to a stranger: its question and an OPT.
 const STRANGERS_REPLY: usize = 512;
+/// Room for most replies of an upstream, in one allocation.
+const USUAL_REPLY: usize = 512;
 
 /// What becomes of a message.
 pub(super) enum Answer<F> {
@@ -113,7 +115,7 @@ impl Handler {
         };
         let handler = Rc::clone(self);
         Answer::Later(async move {
-            let mut out = Vec::new();
+            let mut out = Vec::with_capacity(USUAL_REPLY);
             match contained(handler.resolver.finish(&unfinished, &mut out)).await {
                 Ok(judged) => handler.record(judged.as_ref()),
                 Err(Defect) => handler.resolver.give_up(&unfinished, &mut out),

@@ -156,6 +156,10 @@ async fn serve_udp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
     if desk.batched {
         udp::serve(&door.udp, door.local, &desk.clock, &desk.counters, &mut answer).await;
     }
+    #[cfg(target_os = "linux")]
+    if door.local.is_unspecified() {
+        udp::serve_singly(&door.udp, door.local, &desk.clock, &desk.counters, &mut answer).await;
+    }
     udp_portable::serve(&door.udp, door.local, &desk.clock, &desk.counters, &mut answer).await;
 }
 

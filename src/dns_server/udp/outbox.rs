@@ -28,12 +28,12 @@ impl<P: Peer> Outbox<P> {
     pub(super) fn new(
         socket: &Arc<UdpSocket>,
         counters: &Arc<Counters>,
-        informed: bool,
+        sender: Sender<P>,
     ) -> Rc<Outbox<P>> {
         Rc::new(Outbox {
             socket: Arc::clone(socket),
             counters: Arc::clone(counters),
-            sender: RefCell::new(Sender::new(informed)),
+            sender: RefCell::new(sender),
             late: RefCell::default(),
             loop_ended: Cell::new(false),
         })

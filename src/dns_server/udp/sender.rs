@@ -5,10 +5,10 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, sendmmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, sendmmsg, sendmsg};
 use tokio::net::UdpSocket;
 
-use super::{BATCH, Peer, Route};
+use super::{BATCH, Calls, Peer, Route};
 
 /// A reply and where it goes.
 pub(super) struct Outgoing<P> {
@@ -20,20 +20,21 @@ pub(super) struct Outgoing<P> {
     pub(super) route: Route,
 }
 
-/// Sends replies a batch at a time, without an allocation.
+/// Sends replies a batch at a time, without an allocation; or one by one.
 pub(super) struct Sender<P> {
     headers: MultiHeaders<P>,
     peers: Vec<Option<P>>,
+    calls: Calls,
     informed: bool,
 }
 
 impl<P: Peer> Sender<P> {
     /// Makes room; `informed` says that replies are told which way to take.
-    pub(super) fn new(informed: bool) -> Sender<P> {
+    pub(super) fn new(calls: Calls, informed: bool) -> Sender<P> {
         // All of the room is sent as control message, so it is exactly what ours takes.
         let control = informed.then(|| vec![0; P::INFO]);
         let headers = MultiHeaders::preallocate(BATCH, control);
-        Sender { headers, peers: Vec::with_capacity(BATCH), informed }
+        Sender { headers, peers: Vec::with_capacity(BATCH), calls, informed }
     }
 
     /// Sends at once or not at all: replies that wait would hold up those behind them. Returns
@@ -89,8 +90,14 @@ impl<P: Peer> Sender<P> {
             (octets.get(sent..), self.peers.get(sent..))
         {
             let (headers, flags) = (&mut self.headers, MsgFlags::MSG_DONTWAIT);
-            match sendmmsg(socket, headers, octets, peers, control, flags) {
-                Ok(taken) => sent += taken.count(),
+            let outcome = match (self.calls, octets, peers) {
+                (Calls::Single, [octets, ..], [peer, ..]) => {
+                    sendmsg(socket, octets, control, flags, peer.as_ref()).map(|_| 1)
+                }
+                _ => sendmmsg(socket, headers, octets, peers, control, flags).map(Iterator::count),
+            };
+            match outcome {
+                Ok(taken) => sent += taken,
                 Err(Errno::EAGAIN) => return unsent + peers.len(),
                 // It is the first one's; those behind it may go elsewhere.
                 Err(_) => {

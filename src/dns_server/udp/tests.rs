@@ -1,7 +1,7 @@
 use std::net::UdpSocket as Client;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
@@ -27,6 +27,10 @@ impl Loop {
     }
 
     fn of(socket: Client) -> Loop {
+        Loop::by(Calls::Batched, socket)
+    }
+
+    fn by(calls: Calls, socket: Client) -> Loop {
         socket.set_nonblocking(true).expect("a flag");
         let socket = Arc::new(UdpSocket::from_std(socket).expect("a runtime"));
         let counters = Arc::new(Counters::default());
@@ -35,7 +39,10 @@ impl Loop {
         let (served, counted, read) = (Arc::clone(&socket), Arc::clone(&counters), clock.clone());
         let task = spawn_local(async move {
             let local = served.local_addr().expect("bound").ip();
-            serve(&served, local, &read, &counted, answer).await;
+            match calls {
+                Calls::Batched => serve(&served, local, &read, &counted, answer).await,
+                Calls::Single => serve_singly(&served, local, &read, &counted, answer).await,
+            }
         });
         Loop { socket, counters, clock, release, task }
     }
@@ -205,6 +212,42 @@ fn a_wildcard_answers_from_the_address_that_was_asked() {
 }
 
 #[test]
+fn a_wildcard_is_answered_alike_without_calls_for_batches() {
+    run_local(async {
+        for (address, server) in [("0.0.0.0:0", "127.0.0.9"), ("[::]:0", "::1")] {
+            let Ok(socket) = Client::bind(address) else {
+                println!("{address} is skipped: this machine has no IPv6");
+                continue;
+            };
+            let tested = Loop::by(Calls::Single, socket);
+            let client = tested.client(server);
+            for _ in 0..2 * BATCH {
+                ask(&client, "where");
+            }
+            ["huge", "later"].iter().for_each(|text| ask(&client, text));
+            assert_eq!(receive_many(&client, 2 * BATCH).await, vec![server; 2 * BATCH]);
+            assert_eq!(receive(&client).await, "finished");
+            let udp = 2 * BATCH as u64 + 2;
+            assert_eq!(tested.counts(), Counts { udp, unsent: 1, ..Counts::default() });
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_wakes_its_loop_for_nothing_holds_up_nobody() {
+    run_local(async {
+        let tested = Loop::on("127.0.0.1:0");
+        // It is not connected, so this is an error; it hangs up all the same.
+        let _ = SockRef::from(&*tested.socket).shutdown(std::net::Shutdown::Both);
+        // These turns come only if the loop gives way.
+        for _ in 0..100 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!tested.task.is_finished());
+    });
+}
+
+#[test]
 fn ipv6_is_answered_on_an_address_and_on_the_wildcard() {
     if Client::bind("[::1]:0").is_err() {
         println!("skipped: this machine has no IPv6");
@@ -340,6 +383,6 @@ fn what_a_system_without_the_calls_says_is_understood() {
     for (code, missing) in
         [(Errno::ENOSYS, true), (Errno::EPERM, true), (Errno::ENOBUFS, false), (Errno::EIO, false)]
     {
-        assert_eq!(is_missing(&code.into()), missing, "{code}");
+        assert_eq!(is_missing(code), missing, "{code}");
     }
 }
