@@ -10,11 +10,14 @@ use arc_swap::ArcSwap;
 use crate::model::Prefix;
 
 use super::interfaces::{Interface, on_link};
+use super::rate::Rates;
 
 /// What all workers share: who is served, and how much at once.
 pub(super) struct Bounds {
     /// Who is served.
     pub(super) admission: Arc<Admission>,
+    /// How much each client has asked of late.
+    pub(super) rates: Arc<Rates>,
     /// Queries that wait for `finish`.
     pub(super) in_flight: Arc<Allotment>,
     /// Connections.
@@ -63,9 +66,12 @@ impl Admission {
     /// Returns whether `client` is served.
     pub(super) fn serves(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
-        is_private(client)
-            || self.also.iter().any(|prefix| prefix.contains(client))
-            || self.on_link.load().iter().any(|prefix| prefix.contains(client))
+        self.is_local(client) || self.also.iter().any(|prefix| prefix.contains(client))
+    }
+
+    /// Returns whether `client` is in a network of ours: private, or on one of our links.
+    pub(super) fn is_local(&self, client: IpAddr) -> bool {
+        is_private(client) || self.on_link.load().iter().any(|prefix| prefix.contains(client))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::wire::{Query, Reply, ResponseCode, Unreadable, bare_error};
 
 use super::admission::{Admission, Allotment, Bounds};
 use super::counters::Counters;
+use super::rate::Rates;
 
 /// Room for the reply to a stranger: its question and an OPT.
 const STRANGERS_REPLY: usize = 512;
@@ -59,6 +60,7 @@ pub(super) struct Handler {
     resolver: Resolver,
     recorder: RefCell<Recorder>,
     admission: Arc<Admission>,
+    rates: Arc<Rates>,
     in_flight: Arc<Allotment>,
     counters: Arc<Counters>,
     _alive: mpsc::Sender<()>,
@@ -77,6 +79,7 @@ impl Handler {
             resolver,
             recorder: RefCell::new(log.recorder()),
             admission: Arc::clone(&bounds.admission),
+            rates: Arc::clone(&bounds.rates),
             in_flight: Arc::clone(&bounds.in_flight),
             counters: Arc::clone(counters),
             _alive: alive,
@@ -99,6 +102,9 @@ impl Handler {
         self.attribute(&query, &mut arrival);
         if arrival.client != asking && !self.serves(&arrival) {
             refuse(&query, &self.counters, out);
+            return Answer::Now;
+        }
+        if self.limits(&query, &arrival, out) {
             return Answer::Now;
         }
         let unfinished = match self.resolver.begin(&query, &arrival, out) {
@@ -134,6 +140,20 @@ impl Handler {
     fn serves(&self, arrival: &Arrival) -> bool {
         let serves = |client| self.admission.serves(client);
         arrival.forwarder().is_none_or(serves) && serves(arrival.client)
+    }
+
+    /// Returns whether a query is one too many of its client's, and writes the reply to that.
+    fn limits(&self, query: &Query<'_>, arrival: &Arrival, out: &mut Vec<u8>) -> bool {
+        if arrival.forwarder().is_none() && self.is_forwarder(arrival.client) {
+            return false;
+        }
+        let Some(excess) = self.rates.excess(arrival, |client| self.admission.is_local(client))
+        else {
+            return false;
+        };
+        self.counters.limit(excess, arrival.client, arrival.now);
+        excess.write(query, out);
+        true
     }
 
     fn attribute(&self, query: &Query<'_>, arrival: &mut Arrival) {

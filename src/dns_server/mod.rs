@@ -6,6 +6,8 @@ mod port_holder;
 mod proxy_header;
 mod settings;
 
+mod rate;
+
 mod admission;
 mod sockets;
 
@@ -32,6 +34,7 @@ use crate::resolver::Resolver;
 
 use admission::{Admission, Allotment, Bounds};
 use counters::Counters;
+use rate::Rates;
 use sockets::Doors;
 use worker::Worker;
 
@@ -126,6 +129,7 @@ fn bounds(settings: &Settings) -> io::Result<Bounds> {
     let interfaces = interfaces::read().unwrap_or_default();
     Ok(Bounds {
         admission: Arc::new(Admission::new(also, &interfaces)),
+        rates: Arc::new(Rates::new(settings)),
         in_flight: Allotment::new(settings.in_flight, settings.in_flight_per_client),
         connections: Allotment::new(settings.tcp_connections, settings.tcp_connections_per_client),
     })

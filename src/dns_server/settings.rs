@@ -10,6 +10,9 @@ use crate::model::Prefix;
 const MAX_WORKERS: usize = 256;
 /// Longest idle time of a connection, in seconds.
 const MAX_IDLE: u64 = 3_600;
+/// Highest limit of queries a second, and of those at once; more is as good as none.
+const MAX_RATE: u32 = 100_000;
+const MAX_BURST: u32 = 1_000_000;
 
 /// Where DNS is served, to whom, and how much at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,12 @@ pub struct Settings {
     pub in_flight_per_client: usize,
     /// Seconds without a query after which a TCP connection is closed.
     pub tcp_idle_seconds: u64,
+    /// Queries a second of one client; 0 sets no limit.
+    pub rate_limit: u32,
+    /// Queries of one client at once.
+    pub rate_burst: u32,
+    /// Whether clients in local networks are limited too.
+    pub rate_limit_local: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +59,9 @@ impl Default for Settings {
             in_flight: 4_000,
             in_flight_per_client: 500,
             tcp_idle_seconds: 10,
+            rate_limit: 1_000,
+            rate_burst: 5_000,
+            rate_limit_local: true,
         }
     }
 }
@@ -71,6 +83,12 @@ impl Settings {
         wrong.extend(zero.map(|(key, _)| format!("`{key}` is 0: nobody would be served")));
         if !(1..=MAX_IDLE).contains(&self.tcp_idle_seconds) {
             wrong.push(format!("`tcp_idle_seconds` is from 1 to {MAX_IDLE}"));
+        }
+        if self.rate_limit > MAX_RATE {
+            wrong.push(format!("`rate_limit` is at most {MAX_RATE}; 0 sets no limit"));
+        }
+        if !(1..=MAX_BURST).contains(&self.rate_burst) {
+            wrong.push(format!("`rate_burst` is from 1 to {MAX_BURST}"));
         }
         if self.workers > MAX_WORKERS {
             wrong.push(format!("`workers` is at most {MAX_WORKERS}; 0 takes one a core"));
@@ -117,10 +135,12 @@ mod tests {
             tcp_connections: 0,
             in_flight: 0,
             tcp_idle_seconds: 0,
+            rate_limit: 100_001,
+            rate_burst: 0,
             ..Settings::default()
         };
-        let told = settings.check().expect_err("seven problems");
-        assert_eq!(told.lines().count(), 7, "{told}");
+        let told = settings.check().expect_err("nine problems");
+        assert_eq!(told.lines().count(), 9, "{told}");
         assert!(told.contains("203.0.113.0/33") && !told.contains("203.0.113.0/24"), "{told}");
     }
 }

@@ -23,7 +23,7 @@ pub use policy::{
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
     VersionView,
 };
-pub use status::{Counts, Health, IgnoredClaim, LogState, Status, UpstreamView};
+pub use status::{Counts, Health, IgnoredClaim, LimitedClient, LogState, Status, UpstreamView};
 pub use subjects::{
     BindingView, Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView,
     DevicesMerged, HardwareView, HeardName, LikenessView, ScheduleView,

@@ -145,6 +145,15 @@ pub struct Counts {
     pub last_ignored_claim: Option<IgnoredClaim>,
     /// Errors of the sockets for datagrams, after each of which a worker paused for 10 ms.
     pub socket_errors: u64,
+    /// Queries over their client's limit that were sent to TCP.
+    #[serde(default)]
+    pub rate_truncated: u64,
+    /// Queries over their client's limit that were refused.
+    #[serde(default)]
+    pub rate_refused: u64,
+    /// The client that was limited last.
+    #[serde(default)]
+    pub last_limited: Option<LimitedClient>,
 }
 
 /// A claim that did not count.
@@ -153,5 +162,14 @@ pub struct IgnoredClaim {
     /// When it was made.
     pub at: Timestamp,
     /// Who made it.
+    pub client: IpAddr,
+}
+
+/// A client that asked more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LimitedClient {
+    /// When it last did.
+    pub at: Timestamp,
+    /// Its address.
     pub client: IpAddr,
 }

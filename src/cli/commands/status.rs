@@ -43,6 +43,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("log", log(status)),
         ("since start", doors(status)),
         ("forwarders", claims(&status.counts, screen)),
+        ("limited", limited(&status.counts, screen)),
     ];
     let mut text = format!("{}: {}\n", screen.paint(style, word), escape(&status.summary));
     for notice in &status.notices {
@@ -194,6 +195,19 @@ fn claims(counts: &Counts, screen: &Screen) -> String {
         parts.push(format!("{} of others ignored{last}", plural(counts.claims_ignored, "claim")));
     }
     parts.join("; ")
+}
+
+/// Tells of clients that asked more than they may.
+fn limited(counts: &Counts, screen: &Screen) -> String {
+    let (truncated, refused) = (counts.rate_truncated, counts.rate_refused);
+    if truncated + refused == 0 {
+        return String::new();
+    }
+    let last = counts.last_limited.map_or(String::new(), |last| {
+        format!(", the last from {} at {}", last.client, screen.clock(last.at))
+    });
+    let queries = plural(truncated + refused, "query");
+    format!("{queries} over the rate limit ({} refused){last}", count(refused))
 }
 
 fn upstream(view: &UpstreamView) -> String {
