@@ -81,6 +81,11 @@ impl<T> Bucket<T> {
         (0..WAYS).filter(used).map(|place| (self.worth(place, now), place)).min()
     }
 
+    /// Returns how many slots are in use.
+    pub(super) fn used(&self) -> usize {
+        self.tags.iter().filter(|tag| tag.load(Ordering::Relaxed) != 0).count()
+    }
+
     fn worth(&self, place: usize, now: Moment) -> Worth {
         match self.slots[place].load().as_ref() {
             Some(cached) if !cached.is_dead(now) => {

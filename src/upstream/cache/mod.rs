@@ -34,9 +34,9 @@ const USUAL_BYTES: usize = 512;
 /// Parts of the table, each with its own lock for writers, and the least buckets of one.
 const MAX_PARTS: usize = 16;
 const LEAST_BUCKETS: usize = 64;
-/// Buckets that are looked through for something that was asked for once: in a flood this keeps a
-/// tenth of the slots for what is new.
-const WINDOW: usize = 8;
+/// Entries that are looked through for one that was asked for once: in a flood this keeps about a
+/// tenth of the room for what is new.
+const WINDOW: usize = 64;
 /// Counters, so that threads seldom share one.
 const COUNTERS: usize = 16;
 /// The types by which a name is found not to exist.
@@ -353,8 +353,8 @@ impl<T> Cache<T> {
         }
     }
 
-    /// Moves the hand on to the next slot to take: of a few buckets the first that holds something
-    /// asked for once, else what is coldest, while the rest cools.
+    /// Moves the hand on to the next slot to take: the first entry that was asked for once, else of
+    /// those looked through the coldest, while the rest cools.
     fn next_to_go(
         &self,
         books: &mut Books,
@@ -366,25 +366,22 @@ impl<T> Cache<T> {
         let bucket_at = |hand: usize| part * size + hand % size;
         let but = |number| (number == written.0).then_some(written.1);
         let mut coldest: Option<(Worth, (usize, usize))> = None;
-        let start = books.hand;
-        // A part may be almost empty where its entries are large.
-        for step in 0..size {
-            if step >= WINDOW && coldest.is_some() {
-                break;
-            }
-            let number = bucket_at(start + step);
-            books.hand = (start + step + 1) % size;
-            let Some((worth, place)) = self.buckets[number].least(but(number), now) else {
-                continue;
-            };
+        let (start, mut steps, mut seen) = (books.hand, 0, 0);
+        while steps < size && seen < WINDOW {
+            let number = bucket_at(start + steps);
+            steps += 1;
+            books.hand = (start + steps) % size;
+            let bucket = &self.buckets[number];
+            let Some((worth, place)) = bucket.least(but(number), now) else { continue };
             if worth.is_little() {
                 return Some((number, place));
             }
+            seen += bucket.used();
             if coldest.is_none_or(|(least, _)| worth < least) {
                 coldest = Some((worth, (number, place)));
             }
         }
-        for step in 0..WINDOW.min(size) {
+        for step in 0..steps {
             (0..WAYS).for_each(|place| self.buckets[bucket_at(start + step)].cool(place, 1));
         }
         coldest.map(|(_, slot)| slot)
