@@ -141,10 +141,9 @@ impl House {
         })
         .unwrap_or_else(|error| panic!("{error}"));
         let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
-        let bytes = config.upstream.cache_bytes;
         let resolver = Resolver::new(
             &config.resolver,
-            bytes,
+            &config.upstream,
             Handles {
                 devices,
                 discovery: Discovery::blind(),

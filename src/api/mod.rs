@@ -7,7 +7,7 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, Dismissal, LevelChange,
+    CacheFlush, CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, Dismissal, LevelChange,
     ListAddition, ListChange, ListRollback, PauseChange, PolicyText, ResumeChange, RuleChange,
     RuleRemoval, RuleText, ScopeChoice, UndoRequest, UpdateRequest,
 };
@@ -16,7 +16,7 @@ pub use questions::{
     DiffParams, ForgetParams, HistoryParams, LogParams, NoticeParams, WhoParams, WhyParams,
 };
 pub use views::{
-    BindingView, Bound, ChangeView, Changed, Checked, CompanyBrief, CompanyRow, CompanyView,
+    BindingView, Bound, CacheFlushed, CacheView, ChangeView, Changed, Checked, CompanyBrief, CompanyRow, CompanyView,
     Counts, DecidedBy, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView, DevicesMerged,
     Dismissed, Expected, FailedAssert, Fate, Gap, HardwareView, Health, HeardName, IgnoredClaim,
     LevelList, LevelView, LikenessView, LimitedClient, LineView, ListBrief, ListMatch, ListState,

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{
-    Args, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs, ListsCommand, LogArgs,
+    Args, CacheCommand, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs, ListsCommand, LogArgs,
     NoticesCommand, PolicyCommand, RuleArgs, RulesCommand, ScopeArgs, WhyArgs,
 };
 use client::Client;

@@ -183,7 +183,7 @@ impl Parts {
             upstreams: upstreams.clone(),
             clock: clock.clone(),
         };
-        let resolver = Resolver::new(&config.resolver, config.upstream.cache_bytes, handles);
+        let resolver = Resolver::new(&config.resolver, &config.upstream, handles);
         let trust = Trust::with_own(config.lists.ca.as_deref()).map_err(StartError::Unusable)?;
         let fetcher = Fetcher::new(upstreams.clone(), &trust).map_err(StartError::Failed)?;
         let (for_updates, clocks) = (policy.clone(), clock.clone());

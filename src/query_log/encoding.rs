@@ -187,6 +187,7 @@ pub(super) fn answer_code(answered_by: AnsweredBy) -> [u8; 2] {
         AnsweredBy::Sinkhole => [0, 0],
         AnsweredBy::Local => [1, 0],
         AnsweredBy::Cache => [2, 0],
+        AnsweredBy::Stale => [2, 1],
         AnsweredBy::Upstream(upstream) => [3, upstream.0],
         AnsweredBy::Nobody => [4, 0],
     }
@@ -197,7 +198,8 @@ pub(super) fn answer_of(code: [u8; 2]) -> Option<AnsweredBy> {
     Some(match code {
         [0, _] => AnsweredBy::Sinkhole,
         [1, _] => AnsweredBy::Local,
-        [2, _] => AnsweredBy::Cache,
+        [2, 0] => AnsweredBy::Cache,
+        [2, _] => AnsweredBy::Stale,
         [3, upstream] => AnsweredBy::Upstream(UpstreamId(upstream)),
         [4, _] => AnsweredBy::Nobody,
         _ => return None,
@@ -227,6 +229,7 @@ mod tests {
             Just(AnsweredBy::Sinkhole),
             Just(AnsweredBy::Local),
             Just(AnsweredBy::Cache),
+            Just(AnsweredBy::Stale),
             Just(AnsweredBy::Nobody),
             any::<u8>().prop_map(|upstream| AnsweredBy::Upstream(UpstreamId(upstream))),
         ]

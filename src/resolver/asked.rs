@@ -160,21 +160,6 @@ impl<'q, 'f> Asked<'q, 'f> {
         Asking { name, query_type: element.record_type, asker: self.asker }
     }
 
-    /// Returns what all lists say of a lead, and whether it is a tracking name.
-    pub fn classify(&self, lead: &Lead) -> (Matches, bool) {
-        let ruleset = &self.in_force.ruleset;
-        match lead {
-            Lead::Address(address) => (ruleset.find_address(*address), false),
-            Lead::Name(name) => {
-                let hashes = self.in_force.hashes(name.as_ref());
-                let matches = ruleset.find(name.as_ref(), &hashes);
-                let row = self.in_force.catalogue.find(name.as_ref(), &hashes);
-                let tracking = self.is_tracking(row, matches.lists());
-                (matches, tracking)
-            }
-        }
-    }
-
     /// Returns the row of the company behind an alias, else of the name.
     pub fn row_behind(&self, alias: Option<&Alias>) -> Option<&'f Row> {
         let behind = alias
@@ -185,8 +170,7 @@ impl<'q, 'f> Asked<'q, 'f> {
 
     /// Returns whether a row or lists make a tracking name, whatever binds this device.
     pub fn is_tracking(&self, row: Option<&Row>, lists: ListMask) -> bool {
-        row.is_some_and(|row| row.tier.is_tracking())
-            || !lists.intersection(self.in_force.ruleset.tracking()).is_empty()
+        is_tracking(self.in_force, row, lists)
     }
 
     /// Returns the name's whole hash.
@@ -218,12 +202,26 @@ impl<'q, 'f> Asked<'q, 'f> {
             checking_disabled: self.query.checking_disabled(),
         }
     }
+}
 
-    /// Returns the seconds since `stored`, on the monotonic clock.
-    pub fn age(&self, stored: u64) -> u32 {
-        let micros = self.arrival.now.monotonic.saturating_sub(stored);
-        u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX)
+/// Returns what all lists say of a lead, and whether it is a tracking name.
+pub fn classify(in_force: &InForce, lead: &Lead) -> (Matches, bool) {
+    let ruleset = &in_force.ruleset;
+    match lead {
+        Lead::Address(address) => (ruleset.find_address(*address), false),
+        Lead::Name(name) => {
+            let hashes = in_force.hashes(name.as_ref());
+            let matches = ruleset.find(name.as_ref(), &hashes);
+            let row = in_force.catalogue.find(name.as_ref(), &hashes);
+            let tracking = is_tracking(in_force, row, matches.lists());
+            (matches, tracking)
+        }
     }
+}
+
+fn is_tracking(in_force: &InForce, row: Option<&Row>, lists: ListMask) -> bool {
+    row.is_some_and(|row| row.tier.is_tracking())
+        || !lists.intersection(in_force.ruleset.tracking()).is_empty()
 }
 
 /// Returns what the rules say of a name that is asked for, and every list of which one holds.

@@ -1,9 +1,8 @@
 //! The first half of the line: what can be answered at once, without a lock or an allocation.
 
-use crate::model::AnsweredBy;
-use crate::wire::Query;
+use crate::wire::{Query, ResponseCode};
 
-use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies};
+use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies, source};
 
 impl Resolver {
     /// Answers what can be answered at once. Takes no lock that a writer can hold, allocates nothing.
@@ -34,10 +33,10 @@ impl Resolver {
 }
 
 impl Parts {
-    /// Answers from the sinkhole, a rule or the cache; `None` if that takes more.
-    pub(super) fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+    /// Answers from a zone, the sinkhole, a rule or the cache; `None` if that takes more.
+    fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
         match asked.step() {
-            Step::Local => None,
+            Step::Local => self.local_at_once(asked, out),
             Step::Block(reason, mode) => Some(asked.block(reason, mode, None, out)),
             Step::Rewrite(reason, rewritten) => asked.rewrite(reason, rewritten, out),
             Step::Truncate(reason) => Some(asked.truncate(reason, out)),
@@ -48,13 +47,26 @@ impl Parts {
 
     /// Answers from the cache, if the entry was inspected under the lists in force.
     fn cached(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
-        let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
+        let now = asked.arrival.now;
+        let found = self.kept.cache.find(asked.hash(), asked.cache_key(), now)?;
         let entry = found.as_deref()?;
         if entry.attached.generation() != asked.in_force.generation {
             return None;
         }
-        let age = asked.age(entry.stored);
-        Some(asked.give(&entry.answer, &entry.attached, (AnsweredBy::Cache, age), out))
+        Some(asked.give(&entry.answer, &entry.attached, source(entry, now), out))
+    }
+
+    /// Answers for a name of ours, if what its zone says is known.
+    pub(super) fn local_at_once(
+        &self,
+        asked: &Asked<'_, '_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Ending> {
+        if asked.in_force.zones.deny(asked.query, asked.arrival.limit(asked.query), out) {
+            return Some(Ending::local(ResponseCode::NXDOMAIN));
+        }
+        let found = self.locals.find(asked)?;
+        Some(asked.give_local(&found.as_deref()?.answer, out))
     }
 }
 

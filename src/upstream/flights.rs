@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::model::NameRef;
 use crate::wire::Question;
 
 use super::{Answer, Failure};
@@ -86,6 +87,17 @@ impl Flights {
         Boarding::Ask(Pilot { flights: self.clone(), question, told, failed: None }, outcome)
     }
 
+    /// Forgets failures about a name and all below it, or about any.
+    pub(super) fn forget_failures(&self, name: Option<NameRef<'_>>) {
+        let meant = |question: &Question| {
+            name.is_none_or(|name| question.name.as_ref().is_subdomain_of(name))
+        };
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|question, flight| matches!(flight, Flight::Flying(_)) || !meant(question));
+        }
+    }
+
     fn shard(&self, question: &Question) -> MutexGuard<'_, HashMap<Question, Flight>> {
         let place = self.hasher.hash_one(question) as usize % SHARDS;
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
@@ -158,6 +170,24 @@ mod tests {
         let again = flights.board(question("a.ex", false), 5 + REMEMBERED - 1);
         assert!(matches!(again, Boarding::Fail(Failure::NoReachableAuthority)));
         pilot(&flights, "a.ex", 5 + REMEMBERED);
+    }
+
+    #[test]
+    fn failures_are_forgotten_by_name_and_what_flies_flies_on() {
+        let flights = Flights::new();
+        let failing = |name: &str| pilot(&flights, name, 0).land(Err(Failure::NetworkError), 0);
+        ["a.ex", "b.a.ex", "c.ex"].into_iter().for_each(failing);
+        let flying = pilot(&flights, "d.a.ex", 0);
+        let name = DomainName::parse("a.ex").expect("a name");
+        flights.forget_failures(Some(name.as_ref()));
+        let failed = |name: &str| {
+            matches!(flights.board(question(name, false), 1), Boarding::Fail(Failure::NetworkError))
+        };
+        assert!(!failed("a.ex") && !failed("b.a.ex") && failed("c.ex"));
+        assert!(matches!(flights.board(question("d.a.ex", false), 1), Boarding::Wait(_)));
+        flights.forget_failures(None);
+        assert!(!failed("c.ex"));
+        drop(flying);
     }
 
     #[test]

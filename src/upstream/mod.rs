@@ -105,6 +105,8 @@ const LIMITS: Limits = Limits {
 pub struct Upstreams {
     pool: Arc<Pool>,
     flights: Arc<Flights>,
+    /// The bounds of TTLs.
+    ttls: (u32, u32),
     main: Handle,
     clock: Clock,
 }
@@ -121,21 +123,37 @@ impl Upstreams {
         let main = Handle::try_current().map_err(|error| error.to_string())?;
         let groups = groups(settings, limits, &clock).map_err(|problems| problems.join("\n"))?;
         let pool = Arc::new(Pool::new(groups, limits, clock.clone()));
-        Ok(Upstreams { pool, flights: Flights::new(), main, clock })
+        let ttls = (settings.min_ttl, settings.max_ttl);
+        Ok(Upstreams { pool, flights: Flights::new(), ttls, main, clock })
     }
 
     /// Asks; identical questions in flight are asked once. Answers or fails within 5 s.
     ///
     /// The last SERVFAIL or REFUSED is an answer too, if no upstream gave a better one.
     pub async fn ask(&self, question: Question) -> Result<Answer, Failure> {
+        self.ask_and_keep(question, |_| ()).await
+    }
+
+    /// Asks as `ask` does, and has the outcome kept once for all who wait, before they get it and
+    /// also when nobody waits any more.
+    pub async fn ask_and_keep(
+        &self,
+        question: Question,
+        keep: impl FnOnce(&Result<Answer, Failure>) + Send + 'static,
+    ) -> Result<Answer, Failure> {
         let now = self.clock.now().monotonic;
         let mut outcome = match self.flights.board(question.clone(), now) {
             Boarding::Fail(failure) => return Err(failure),
             Boarding::Wait(outcome) => outcome,
             Boarding::Ask(pilot, outcome) => {
-                let (pool, clock) = (self.pool.clone(), self.clock.clone());
+                let (pool, clock, (least, most)) =
+                    (self.pool.clone(), self.clock.clone(), self.ttls);
                 self.main.spawn(async move {
-                    let outcome = pool.ask(question).await;
+                    let mut outcome = pool.ask(question).await;
+                    if let Ok(answer) = &mut outcome {
+                        Arc::make_mut(&mut answer.stored).bound_ttls(least, most);
+                    }
+                    keep(&outcome);
                     pilot.land(outcome, clock.now().monotonic);
                 });
                 outcome
@@ -146,6 +164,11 @@ impl Upstreams {
             // The main runtime is going down.
             Err(_) => Err(Failure::NetworkError),
         }
+    }
+
+    /// Forgets that questions about a name and all below it, or about any, failed a moment ago.
+    pub fn forget_failures(&self, name: Option<NameRef<'_>>) {
+        self.flights.forget_failures(name);
     }
 
     /// Returns whether `[forward]` maps a zone that holds this name. Allocates nothing.
@@ -161,7 +184,9 @@ impl Upstreams {
 
 /// Checks the settings without connecting to anybody; errors say the mend.
 pub fn check(settings: &Settings) -> Result<(), Vec<String>> {
-    groups(settings, LIMITS, &Clock::system()).map(|_| ())
+    let mut problems = groups(settings, LIMITS, &Clock::system()).err().unwrap_or_default();
+    problems.extend(settings.check_ttls());
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Makes the upstreams: first those for everything, then a group for each zone.

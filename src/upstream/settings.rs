@@ -10,6 +10,10 @@ use crate::model::DomainName;
 const NEVER_FORWARDED: [&str; 5] =
     ["localhost", "invalid", "onion", "resolver.arpa", "deadpixel.internal"];
 
+/// Seconds that the bounds of TTLs may be at most.
+const MOST_MIN_TTL: u32 = 3_600;
+const MOST_MAX_TTL: u32 = 604_800;
+
 /// Section `[upstream]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +22,12 @@ pub struct Settings {
     pub servers: Vec<UpstreamSettings>,
     /// Octets that cached answers may take.
     pub cache_bytes: usize,
+    /// Whether expired answers are given while no upstream has newer ones.
+    pub serve_stale: bool,
+    /// Bounds in seconds of what upstreams say about how long their answers hold.
+    pub min_ttl: u32,
+    /// See `min_ttl`.
+    pub max_ttl: u32,
     /// Filled from the `[[forward]]` tables by the reader of the whole file.
     #[serde(skip)]
     pub forward: Vec<ForwardSettings>,
@@ -60,7 +70,38 @@ impl Default for Settings {
             ca_file: None,
         };
         let servers = DEFAULT_SERVERS.iter().map(server).collect();
-        Settings { servers, cache_bytes: 16 << 20, forward: Vec::new() }
+        Settings {
+            servers,
+            cache_bytes: 16 << 20,
+            serve_stale: true,
+            min_ttl: 0,
+            max_ttl: 86_400,
+            forward: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the bounds of TTLs; errors say the mend.
+    pub fn check_ttls(&self) -> Vec<String> {
+        let Settings { min_ttl, max_ttl, .. } = *self;
+        let mut problems = Vec::new();
+        if min_ttl > MOST_MIN_TTL {
+            problems.push(format!(
+                "min_ttl = {min_ttl} would keep what has changed for too long: make it {MOST_MIN_TTL} or less"
+            ));
+        }
+        if max_ttl > MOST_MAX_TTL {
+            problems.push(format!(
+                "max_ttl = {max_ttl} is more than a week: make it {MOST_MAX_TTL} or less"
+            ));
+        }
+        if min_ttl > max_ttl {
+            problems.push(format!(
+                "min_ttl = {min_ttl} is more than max_ttl = {max_ttl}: make it {max_ttl} or less"
+            ));
+        }
+        problems
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the API shows: plain values with stable keys, times as RFC 3339.
 
 mod activity;
+mod cache;
 mod history;
 mod list_updates;
 mod notices;
@@ -13,6 +14,7 @@ mod why;
 use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use cache::{CacheFlushed, CacheView};
 pub use history::{
     ChangeView, Fate, PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, RevisionView,
 };
