@@ -225,3 +225,22 @@ fn what_is_answered_at_once_allocates_nothing() {
     let figures = house.log.figures();
     assert!(figures.events >= 6_000, "all of it was recorded: {figures:?}");
 }
+
+#[test]
+fn what_zones_of_ours_say_is_given_without_allocation() {
+    let mut house = House::new();
+    for (name, query_type, code) in [
+        ("localhost", 1, 0),
+        ("x.localhost", 28, 0),
+        ("deadpixel.internal", 1, 0),
+        ("deadpixel.internal", 28, 0),
+        ("1.0.0.127.in-addr.arpa", 12, 0),
+        ("tv.home.arpa", 1, 3),
+        ("1.1.168.192.in-addr.arpa", 12, 3),
+        ("router", 1, 3),
+        ("wpad.lan", 1, 3),
+    ] {
+        let (count, reply) = house.allocations_of(CLIENT, &query(name, query_type));
+        assert_eq!((count, reply[3] & 0x0f, reply[2] & 0x04), (0, code, 4), "{name}");
+    }
+}
