@@ -325,3 +325,22 @@ fn a_worker_allocates_nothing_from_datagram_to_datagram() {
     assert!(replies >= 200 * BURST as u64 && events >= 150 * BURST as u64, "{replies}, {events}");
     serving.stop(Duration::ZERO);
 }
+
+#[test]
+fn what_zones_of_ours_say_is_given_without_allocation() {
+    let mut house = House::new();
+    for (name, query_type, code) in [
+        ("localhost", 1, 0),
+        ("x.localhost", 28, 0),
+        ("deadpixel.internal", 1, 0),
+        ("deadpixel.internal", 28, 0),
+        ("1.0.0.127.in-addr.arpa", 12, 0),
+        ("tv.home.arpa", 1, 3),
+        ("1.1.168.192.in-addr.arpa", 12, 3),
+        ("router", 1, 3),
+        ("wpad.lan", 1, 3),
+    ] {
+        let (count, reply) = house.allocations_of(CLIENT, &query(name, query_type));
+        assert_eq!((count, reply[3] & 0x0f, reply[2] & 0x04), (0, code, 4), "{name}");
+    }
+}

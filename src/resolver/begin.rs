@@ -57,11 +57,7 @@ impl Parts {
     }
 
     /// Answers for a name of ours, if what its zone says is known.
-    pub(super) fn local_at_once(
-        &self,
-        asked: &Asked<'_, '_>,
-        out: &mut Vec<u8>,
-    ) -> Option<Ending> {
+    pub(super) fn local_at_once(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
         if asked.in_force.zones.deny(asked.query, asked.arrival.limit(asked.query), out) {
             return Some(Ending::local(ResponseCode::NXDOMAIN));
         }

@@ -94,7 +94,8 @@ impl Flights {
         };
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|question, flight| matches!(flight, Flight::Flying(_)) || !meant(question));
+            shard
+                .retain(|question, flight| matches!(flight, Flight::Flying(_)) || !meant(question));
         }
     }
 

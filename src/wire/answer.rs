@@ -586,7 +586,8 @@ mod tests {
                 stored.write_stale(&Query::parse(&query).expect("a query"), 512, &mut out);
                 let message = Message::parse(&out).expect("a message");
                 assert_eq!(message.header.response_code(), stored.response_code());
-                let plain = message.records().filter(|record| record.record_type != RecordType::OPT);
+                let plain =
+                    message.records().filter(|record| record.record_type != RecordType::OPT);
                 assert!(plain.map(|record| record.ttl).all(|ttl| ttl == STALE_TTL));
                 let error = [0, 15, 0, 2, 0, told];
                 assert_eq!(out.ends_with(&error), edns.is_some());

@@ -18,6 +18,8 @@ mod policy_commands;
 mod record;
 mod reload;
 mod replay;
+mod shared_answers;
+mod stale;
 mod subscriptions;
 mod support;
 mod tcp;

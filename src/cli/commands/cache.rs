@@ -2,7 +2,9 @@
 
 use hyper::Method;
 
-use super::{CacheCommand, Failure, Screen, Session, bytes, count, escape, fields, percent, plural};
+use super::{
+    CacheCommand, Failure, Screen, Session, bytes, count, escape, fields, percent, plural,
+};
 use crate::api::{CacheFlush, CacheFlushed, CacheView, paths};
 
 /// Does what the arguments say.

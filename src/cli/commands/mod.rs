@@ -29,10 +29,10 @@ pub mod why;
 use std::path::PathBuf;
 
 use super::{
-    Args, CacheCommand, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListArgs, ListsCommand, LogArgs, NoticesCommand, PolicyCommand, Row, RuleArgs,
-    RulesCommand, ScopeArgs, Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields,
-    fit, length, offline, percent, plural, quote, scope_flag, width, wrap,
+    Args, CacheCommand, Cell, Client, Column, Command, CompanyCommand, ConfigCommand,
+    DeviceCommand, Failure, Layout, ListArgs, ListsCommand, LogArgs, NoticesCommand, PolicyCommand,
+    Row, RuleArgs, RulesCommand, ScopeArgs, Screen, Span, Style, Table, WhyArgs, bytes, count,
+    escape, fields, fit, length, offline, percent, plural, quote, scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};

@@ -151,12 +151,7 @@ impl<T> Cache<T> {
     }
 
     /// Returns an answer that has expired and may be given where nobody has a newer one.
-    pub fn find_stale(
-        &self,
-        hash: u64,
-        key: CacheKey<'_>,
-        now: Moment,
-    ) -> Option<Arc<Cached<T>>> {
+    pub fn find_stale(&self, hash: u64, key: CacheKey<'_>, now: Moment) -> Option<Arc<Cached<T>>> {
         let cached = self.peek(hash, key)?;
         (cached.is_stale(now) && !self.is_denied(hash, &cached)).then_some(cached)
     }

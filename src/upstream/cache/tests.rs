@@ -20,7 +20,12 @@ pub(super) fn question(name: &str) -> Question {
 }
 
 /// A reply with these flags, an A record of this TTL if any, and an SOA of this TTL if any.
-pub(super) fn answer(question: &Question, flags: u16, ttl: Option<u32>, soa: Option<u32>) -> StoredAnswer {
+pub(super) fn answer(
+    question: &Question,
+    flags: u16,
+    ttl: Option<u32>,
+    soa: Option<u32>,
+) -> StoredAnswer {
     let mut octets = vec![0, 0];
     octets.extend(flags.to_be_bytes());
     octets.extend([0, 1, 0, u8::from(ttl.is_some()), 0, u8::from(soa.is_some()), 0, 0]);
@@ -182,7 +187,12 @@ fn readers_see_whole_entries_while_writers_replace_them() {
 }
 
 /// Stores an answer to a question of this type: its TTL if there is a record, else that of the SOA.
-fn put_answer(cache: &Cache<u32>, asked: &Question, parts: (u16, Option<u32>, Option<u32>), now: u64) {
+fn put_answer(
+    cache: &Cache<u32>,
+    asked: &Question,
+    parts: (u16, Option<u32>, Option<u32>),
+    now: u64,
+) {
     let (flags, ttl, soa) = parts;
     let answer = Arc::new(answer(asked, flags, ttl, soa));
     let entry = Entry { question: asked.clone(), answer, attached: 0, attached_bytes: 0 };
