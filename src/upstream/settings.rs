@@ -20,6 +20,8 @@ const MOST_MAX_TTL: u32 = 604_800;
 pub struct Settings {
     /// Servers that are asked for everything.
     pub servers: Vec<UpstreamSettings>,
+    /// Which of several servers is asked first, here and in `[[forward]]`.
+    pub order: Order,
     /// Octets that cached answers may take.
     pub cache_bytes: usize,
     /// Whether expired answers are given while no upstream has newer ones.
@@ -31,6 +33,17 @@ pub struct Settings {
     /// Filled from the `[[forward]]` tables by the reader of the whole file.
     #[serde(skip)]
     pub forward: Vec<ForwardSettings>,
+}
+
+/// Which of several servers is asked first; one that fails rests whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The one with the shortest time of answers, the first of the list among those about as fast.
+    #[default]
+    Fastest,
+    /// The first of the list; the others only while those before them fail or are late.
+    AsListed,
 }
 
 /// One upstream.
@@ -72,6 +85,7 @@ impl Default for Settings {
         let servers = DEFAULT_SERVERS.iter().map(server).collect();
         Settings {
             servers,
+            order: Order::default(),
             cache_bytes: 16 << 20,
             serve_stale: true,
             min_ttl: 0,

@@ -437,16 +437,19 @@ async fn an_answer_over_udp_is_kept_whole() {
     assert_eq!(answer.stored.extended_errors().collect::<Vec<_>>(), [3]);
     assert_eq!((answer.upstream, answer.forwarded_zone), (UpstreamId(0), false));
     assert_eq!((stub.count(), stub.streamed()), (1, 0));
-    let status = upstreams.status();
-    assert_eq!((status[0].asked, status[0].failed, status[0].up), (1, 0, true));
+    let status = upstreams.status().swap_remove(0);
+    assert_eq!((status.asked, status.answered, status.failed, status.up), (1, 1, 0, true));
+    assert_eq!((status.transport, status.timeouts, status.moved), ("udp", 0, 0));
+    assert!(status.percentiles_micros.is_some());
 }
 
 #[tokio::test]
-async fn each_query_has_its_own_number_letters_and_port() {
+async fn each_query_has_its_own_number_and_letters_and_ports_change() {
     let stub = Stub::plain(answers).await;
-    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let (upstreams, clock) = upstreams(PATIENT, vec![stub.at("udp")]);
     for number in 0..12 {
         ask(&upstreams, &format!("a-name-of-many-letters{number}.example")).await;
+        clock.advance(3 * SECOND);
     }
     let heard = stub.heard();
     let ids: HashSet<&[u8]> = heard.iter().map(|(packet, _)| &packet[..2]).collect();
@@ -454,6 +457,35 @@ async fn each_query_has_its_own_number_letters_and_port() {
     let ports: HashSet<u16> = stub.peers().iter().map(SocketAddr::port).collect();
     let distinct = [ids.len(), letters.len(), ports.len()];
     assert!(distinct.iter().all(|&count| count > 9), "{distinct:?}");
+}
+
+#[tokio::test]
+async fn queries_in_flight_at_once_have_each_a_port_of_its_own() {
+    let stub = Stub::plain(answers).await;
+    stub.delays(|_| 150);
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let asked = together((0..30).map(|number| {
+        let upstreams = upstreams.clone();
+        async move { upstreams.ask(question(&format!("n{number}.ex"))).await }
+    }));
+    assert!(asked.await.iter().all(Result::is_ok));
+    let ports: HashSet<u16> = stub.peers().iter().map(SocketAddr::port).collect();
+    assert_eq!((stub.count(), ports.len()), (30, 30));
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_again_is_not_taken_for_the_next_one() {
+    let stub = Stub::plain(|heard| {
+        let number = name_of(&heard.packet)[1..].trim_end_matches(".ex").parse();
+        let reply = reply(&heard.packet, 0x8180, &[&address(number.expect("a number"))], &[]);
+        vec![reply; 3]
+    })
+    .await;
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    for number in 0..20 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("n{number}.ex")).await), number);
+    }
+    assert_eq!((stub.count(), stub.streamed()), (20, 0));
 }
 
 #[tokio::test]
@@ -519,6 +551,7 @@ async fn other_letters_or_a_broken_reply_or_a_cut_one_send_the_question_over_tcp
         let answer = ask(&upstreams, "a-name-of-many-letters.example").await;
         assert_eq!(last_octet(&answer), 1, "{what}");
         assert_eq!((stub.count(), stub.streamed()), (2, 1), "{what}");
+        assert_eq!(upstreams.status()[0].moved, 1, "{what}");
     }
     // An upstream that always folds the letters is still of use.
     let folding =
@@ -639,6 +672,28 @@ async fn the_faster_upstream_is_asked_and_the_other_looked_at_now_and_then() {
 }
 
 #[tokio::test]
+async fn as_listed_the_first_is_asked_however_slow_and_the_others_only_while_it_fails() {
+    let (slow, fast) = (Stub::plain(answers_with(1)).await, Stub::plain(answers_with(2)).await);
+    slow.delays(|_| 20);
+    let servers =
+        Settings { order: Order::AsListed, ..settings(vec![slow.at("udp"), fast.at("udp")]) };
+    let clock = Clock::manual(0);
+    let upstreams = Upstreams::within(PATIENT, &servers, clock.clone()).expect("right");
+    for number in 0..70 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("n{number}.ex")).await), 1);
+    }
+    assert_eq!(fast.count(), 0, "nobody looks at it without need");
+    slow.now_does(with_code(2));
+    for number in 0..4 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("m{number}.ex")).await), 2);
+    }
+    assert!(!upstreams.status()[0].up, "it rests");
+    slow.now_does(answers_with(1));
+    ask_until(&upstreams, &clock, |status| status[0].up).await;
+    assert_eq!(last_octet(&ask(&upstreams, "back.ex").await), 1);
+}
+
+#[tokio::test]
 async fn if_all_refuse_the_last_refusal_is_the_answer_and_nobody_is_blamed() {
     let ede = b"\0\0\x29\x04\xd0\0\0\0\0\0\x08\0\x0f\0\x04\0\x06no";
     let bogus = move |heard: &Heard| vec![reply(&heard.packet, 0x8182, &[], &[ede])];
@@ -722,7 +777,8 @@ async fn identical_questions_in_flight_are_asked_once_from_whatever_runtime() {
     let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
     let elsewhere = upstreams.clone();
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().expect("a runtime");
         runtime.block_on(elsewhere.ask(question("www.ex")))
     });
     let asked = together((0..50).map(|_| {

@@ -87,7 +87,7 @@ pub struct Status {
 }
 
 /// One upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamView {
     /// Its address as configured.
     pub name: String,
@@ -103,6 +103,24 @@ pub struct UpstreamView {
     pub last_error: Option<String>,
     /// The zone it serves; none for all names.
     pub zone: Option<String>,
+    /// How it is spoken to: `udp`, `tcp`, `tls`, `https`.
+    #[serde(default)]
+    pub transport: String,
+    /// Questions with a usable answer.
+    #[serde(default)]
+    pub answered: u64,
+    /// Of those that failed, the ones that got no reply in time.
+    #[serde(default)]
+    pub timeouts: u64,
+    /// Questions asked again over TCP, because the reply over UDP was cut or cannot be believed.
+    #[serde(default)]
+    pub moved_to_tcp: u64,
+    /// Time within which half of the recent answers came.
+    #[serde(default)]
+    pub p50_micros: Option<u64>,
+    /// Time within which 95 of 100 recent answers came.
+    #[serde(default)]
+    pub p95_micros: Option<u64>,
 }
 
 /// How the query log fares.

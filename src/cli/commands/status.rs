@@ -212,15 +212,28 @@ fn limited(counts: &Counts, screen: &Screen) -> String {
 
 fn upstream(view: &UpstreamView) -> String {
     let zone = view.zone.as_deref().map(|zone| format!(" for {}", escape(zone)));
-    let state = match (view.up, view.latency_micros, view.last_error.as_deref()) {
+    let mut parts = vec![match (view.up, view.latency_micros, view.last_error.as_deref()) {
         (false, _, Some(error)) => format!("rests after: {}", escape(error)),
         (false, _, None) => "rests after failures".into(),
-        (true, Some(micros), _) => format!("{} ms", micros.div_ceil(1_000)),
+        (true, Some(micros), _) => millis(micros),
         (true, None, _) => "not asked yet".into(),
-    };
-    let failed = match view.failed {
-        0 => String::new(),
-        failed => format!(", {} of {} failed", count(failed), count(view.asked)),
-    };
-    format!("{}{} · {state}{failed}", escape(&view.name), zone.unwrap_or_default())
+    }];
+    if let (true, Some(half), Some(most)) = (view.up, view.p50_micros, view.p95_micros) {
+        parts.push(format!("half within {}", millis(half)));
+        parts.push(format!("95% within {}", millis(most)));
+    }
+    if view.failed > 0 {
+        parts.push(format!("{} of {} failed", count(view.failed), count(view.asked)));
+    }
+    if view.timeouts > 0 {
+        parts.push(format!("{} for want of a reply", count(view.timeouts)));
+    }
+    if view.moved_to_tcp > 0 {
+        parts.push(format!("{} asked again over TCP", count(view.moved_to_tcp)));
+    }
+    format!("{}{} · {}", escape(&view.name), zone.unwrap_or_default(), parts.join(", "))
+}
+
+fn millis(micros: u64) -> String {
+    format!("{} ms", micros.div_ceil(1_000))
 }

@@ -22,6 +22,8 @@ use super::ask::{read_framed, write_framed};
 pub enum Mood {
     /// Answers.
     Well,
+    /// Answers after a third of a second.
+    Slow,
     /// Says nothing.
     Silent,
     /// Fails every question.
@@ -165,6 +167,9 @@ fn serve_udp(socket: &UdpSocket, shared: &Shared) {
         let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
         let mood = *shared.mood.lock().expect("no panic");
         let Some(reply) = shared.reply(&buffer[..length], mood) else { continue };
+        if mood == Mood::Slow {
+            thread::sleep(Duration::from_millis(330));
+        }
         if mood == Mood::LiesFirst {
             lies(&reply).iter().for_each(|lie| {
                 let _ = socket.send_to(lie, client);
