@@ -19,6 +19,6 @@ mod record;
 mod reload;
 mod replay;
 mod subscriptions;
-mod support;
+pub mod support;
 mod tcp;
 mod upstreams;
