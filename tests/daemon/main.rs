@@ -21,6 +21,6 @@ mod replay;
 mod shared_answers;
 mod stale;
 mod subscriptions;
-mod support;
+pub mod support;
 mod tcp;
 mod upstreams;

@@ -1,3 +1,5 @@
+mod links;
+
 use std::net::UdpSocket as Client;
 use std::time::Duration;
 
