@@ -118,11 +118,17 @@ impl Effort {
     /// Ends at the time limit: who is silent now has failed.
     pub(super) fn give_up(&mut self) -> Option<Found> {
         self.tries.abort_all();
+        let mut silent: Vec<UpstreamId> = Vec::new();
         for asked in &mut self.asked {
-            if matches!(asked.state, State::Waiting { .. }) {
+            if !matches!(asked.state, State::Waiting { .. }) {
+                continue;
+            }
+            asked.state = State::Failed(Fault::Silent);
+            // However often it was asked, it has left one question without an answer.
+            if !silent.contains(&asked.upstream.id) {
+                silent.push(asked.upstream.id);
                 asked.upstream.failed(asked.since, &Fault::Silent);
                 asked.upstream.doubt(asked.since);
-                asked.state = State::Failed(Fault::Silent);
             }
         }
         self.settle_for_refusal()
@@ -143,7 +149,11 @@ impl Effort {
     }
 
     fn ask_next(&mut self) {
-        let Some(upstream) = self.unasked.pop_front().or_else(|| self.silent.pop_front()) else {
+        // Under a flood of names that nobody answers, first tries of other names come first.
+        let pressed = self.silent.front().is_some_and(|silent| silent.is_pressed());
+        let silent = &mut self.silent;
+        let again = || (!pressed).then(|| silent.pop_front()).flatten();
+        let Some(upstream) = self.unasked.pop_front().or_else(again) else {
             return;
         };
         let place = self.asked.len();

@@ -173,6 +173,7 @@ fn doors(status: &Status) -> String {
         (counts.shed, "shed"),
         (counts.connections_refused, "connections refused"),
         (counts.connections, "connections open"),
+        (counts.unsent, "not sent"),
     ];
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
