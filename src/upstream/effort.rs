@@ -196,7 +196,10 @@ impl<'q> Effort<'q> {
     where
         'q: 't,
     {
-        let next = self.unasked().pop_front().or_else(|| self.silent.pop_front());
+        let fresh = self.unasked().pop_front();
+        // Under a flood of names that nobody answers, first tries of other names come first.
+        let again = self.silent.front().is_some_and(|silent| !silent.is_pressed());
+        let next = fresh.or_else(|| again.then(|| self.silent.pop_front()).flatten());
         let Some(upstream) = next else { return };
         let (question, allowance) = (self.task.question, self.allowance);
         let since = self.task.clock.now().monotonic;
@@ -264,11 +267,17 @@ impl<'q> Effort<'q> {
 
     /// Ends at the time limit: who is silent now has failed.
     fn give_up(&mut self) {
+        let mut silent: Vec<UpstreamId> = Vec::new();
         for asked in &mut self.asked {
-            if matches!(asked.state, State::Waiting { .. }) {
+            if !matches!(asked.state, State::Waiting { .. }) {
+                continue;
+            }
+            asked.state = State::Failed(Fault::Silent);
+            // However often it was asked, it has left one question without an answer.
+            if !silent.contains(&asked.upstream.id) {
+                silent.push(asked.upstream.id);
                 asked.upstream.failed(asked.since, &Fault::Silent);
                 asked.upstream.doubt(asked.since);
-                asked.state = State::Failed(Fault::Silent);
             }
         }
     }

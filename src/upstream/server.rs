@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -14,8 +14,11 @@ use super::endpoint::{Endpoint, Speech};
 use super::health::{Health, Weight};
 use super::{Connection, Ground, Heard, Manner, Outgoing, UpstreamStatus, datagram};
 
-/// Most questions in flight over UDP; each takes a socket of its own.
-const MAX_DATAGRAMS: usize = 500;
+/// Most questions in flight over UDP; each takes a socket of its own. Several clients may have as
+/// many as they may before there is none left for others.
+const MAX_DATAGRAMS: usize = 2_000;
+/// Questions in flight with which nothing is asked a second time: as many as one client may have.
+const PRESSED: usize = 500;
 
 /// Why an upstream gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,8 +80,12 @@ pub(super) struct Upstream {
     asked: AtomicU64,
     /// Questions asked again over a stream because of their reply.
     moved: AtomicU64,
+    waiting: AtomicUsize,
     clock: Clock,
 }
+
+/// One question in flight.
+struct Wait<'u>(&'u AtomicUsize);
 
 impl Upstream {
     /// Prepares an upstream; connects to nobody yet.
@@ -100,6 +107,7 @@ impl Upstream {
             connection,
             asked: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
             clock,
         })
     }
@@ -109,6 +117,7 @@ impl Upstream {
     /// Each change happens once at most: to a stream, to plain letters, to no EDNS.
     pub(super) async fn ask(&self, question: &Question, allowance: &Allowance, now: u64) -> Told {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Wait::of(&self.waiting);
         let mut manner = Manner {
             random_letters: self.endpoint.speech.is_plain(),
             edns: true,
@@ -163,6 +172,11 @@ impl Upstream {
         datagram::exchange(server, query, question, now).await
     }
 
+    /// Returns whether so much is in flight to it that what it was asked already must wait.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= PRESSED
+    }
+
     /// Notes that it answered, and when.
     pub(super) fn answered(&self, took: u64, at: u64) {
         self.health.answered(at, took);
@@ -208,5 +222,18 @@ impl Upstream {
     /// Returns why there is no connection; that explains a silence too.
     fn trouble(&self) -> Option<String> {
         self.connection.trouble().filter(|_| self.endpoint.speech != Speech::Udp)
+    }
+}
+
+impl Wait<'_> {
+    fn of(waiting: &AtomicUsize) -> Wait<'_> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Wait(waiting)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::Message;
-use hickory_server::proto::rr::rdata::{A, AAAA};
+use hickory_server::proto::rr::rdata::{A, AAAA, HINFO};
 use hickory_server::proto::rr::{RData, Record, RecordType as Type};
 use hickory_server::proto::serialize::binary::BinEncodable;
 use hickory_server::server::{Request, RequestHandler};
@@ -149,6 +149,10 @@ impl Zones {
             message.authorities = next.authorities;
             message.additionals = next.additionals;
         }
+        if question.query_type == RecordType::ANY && !message.answers.is_empty() {
+            message.answers = vec![least_of_all(question)];
+            message.additionals.clear();
+        }
         message.to_vec().ok()
     }
 
@@ -176,6 +180,12 @@ impl Zones {
 fn is_proxy_discovery(name: NameRef<'_>) -> bool {
     let mut labels = name.labels();
     labels.next() == Some(b"wpad") && labels.nth(1).is_none()
+}
+
+/// The answer to a query for everything (RFC 8482, section 4.2): a zone may hold very much.
+fn least_of_all(question: &Question) -> Record {
+    let data = RData::HINFO(HINFO::new("RFC8482".into(), String::new()));
+    Record::from_rdata(to_name(question.name.as_ref()), TTL, data)
 }
 
 fn no_such_name(query: &Query<'_>, limit: usize, out: &mut Vec<u8>) {

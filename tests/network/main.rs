@@ -4,6 +4,7 @@
 
 mod by_hardware;
 mod claims;
+mod faults;
 mod hints;
 mod identity;
 mod impostors;
