@@ -4,7 +4,7 @@
 //! for the answer or the failure, and sends again by itself without a count that we could bound.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 
 use nix::errno::Errno;
@@ -40,19 +40,13 @@ pub(super) async fn exchange(
     };
     let mut socket = Socket::send(server, query, now).map_err(failed)?;
     loop {
-        socket.readable().await.map_err(failed)?;
-        match BUFFER.with_borrow_mut(|buffer| hear(&socket, buffer, query, question)) {
-            Ok(Heard::Stranger) => {
-                socket.mistrust();
-                // Whoever sends many must not keep others waiting.
-                tokio::task::yield_now().await;
-            }
-            Ok(heard) => {
+        let look = || BUFFER.with_borrow_mut(|buffer| hear(&socket, buffer, query, question));
+        match socket.when_ready(look).await.map_err(failed)? {
+            Heard::Stranger => socket.mistrust(),
+            heard => {
                 socket.keep();
                 return Ok(heard);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(failed(error)),
         }
     }
 }

@@ -14,7 +14,7 @@
 //!   not fit.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const USES: u8 = 16;
 const LIFE: Duration = Duration::from_secs(2);
 /// Most sockets that a thread keeps.
 const KEPT: usize = 64;
+/// A datagram, or word that nobody took ours.
+const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 thread_local! {
     static AT_HAND: RefCell<AtHand> = const { RefCell::new(AtHand::new()) };
@@ -82,14 +84,14 @@ impl Socket {
         Ok(Socket { kept, trusted: true })
     }
 
-    /// Waits until something may be there.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.kept.socket.readable().await
+    /// Looks for a datagram whenever one may be there, until the look is not in vain.
+    pub(super) async fn when_ready<T>(&self, look: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.kept.socket.async_io(INCOMING, look).await
     }
 
     /// Takes a datagram, if one is there.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.kept.socket.try_recv(buffer)
+        (&*SockRef::from(&self.kept.socket)).read(buffer)
     }
 
     /// Notes that something came in that is not the reply.
@@ -110,9 +112,9 @@ impl Socket {
             && here.runtime_flavor() == RuntimeFlavor::CurrentThread
         {
             // It is taken for readable until a look is in vain; nothing more is to come.
-            let _ = kept.socket.try_io(Interest::READABLE, || -> io::Result<()> {
-                Err(ErrorKind::WouldBlock.into())
-            });
+            let _ = kept
+                .socket
+                .try_io(INCOMING, || -> io::Result<()> { Err(ErrorKind::WouldBlock.into()) });
             AT_HAND.with_borrow_mut(|at_hand| at_hand.keep(kept, &here));
         }
     }

@@ -54,7 +54,7 @@ type Script = dyn Fn(&Heard) -> Vec<Vec<u8>> + Send + Sync;
 struct Stub {
     address: SocketAddr,
     inner: Arc<Inner>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 struct Inner {
@@ -101,7 +101,12 @@ impl Stub {
         }
         let acceptor = identity.map(|identity| identity.acceptor(door == Door::Https));
         tasks.spawn(accept(listener, door, acceptor, inner.clone()));
-        Stub { address, inner, _tasks: tasks }
+        Stub { address, inner, tasks }
+    }
+
+    /// Closes its sockets before it returns.
+    async fn close(mut self) {
+        self.tasks.shutdown().await;
     }
 
     fn now_does(&self, script: impl Fn(&Heard) -> Vec<Vec<u8>> + Send + Sync + 'static) {
@@ -641,7 +646,7 @@ async fn a_dead_port_is_put_aside_at_once_and_found_again_when_it_lives() {
         let bad = Stub::plain(answers).await;
         let address = bad.address;
         let settings = bad.at(scheme);
-        drop(bad);
+        bad.close().await;
         let good = Stub::plain(answers_with(2)).await;
         let (upstreams, clock) = upstreams(SHORT, vec![settings, good.at("udp")]);
         for number in 0..10 {
@@ -719,7 +724,8 @@ async fn all_dead_is_a_failure_that_says_which_and_ends_when_they_return() {
     clock.advance(2 * SECOND);
     assert_eq!(last_octet(&ask(&upstreams, "www.ex").await), 1);
     let addresses = [first.address, second.address];
-    drop((first, second));
+    first.close().await;
+    second.close().await;
     let outcome = upstreams.ask(question("other.ex")).await;
     assert!(matches!(outcome, Err(Failure::NetworkError)), "{outcome:?}");
     assert!(upstreams.status().iter().all(|one| !one.up && one.last_error.is_some()));
@@ -761,7 +767,7 @@ async fn a_mapped_zone_is_asked_of_its_own_servers_only_even_when_they_are_dead(
         assert_eq!(upstreams.is_forwarded(name.as_ref()), zone);
     }
     let before = (everything.count(), lan.count());
-    drop(inner);
+    inner.close().await;
     assert!(upstreams.ask(question("y.corp.lan")).await.is_err());
     assert_eq!((everything.count(), lan.count()), before);
     let zones: Vec<_> = upstreams.status().into_iter().map(|one| one.zone).collect();
