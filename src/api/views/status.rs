@@ -143,6 +143,9 @@ pub struct Counts {
     pub claims_ignored: u64,
     /// The last of those.
     pub last_ignored_claim: Option<IgnoredClaim>,
+    /// Datagrams that the kernel dropped before they were read.
+    #[serde(default)]
+    pub kernel_drops: u64,
 }
 
 /// A claim that did not count.

@@ -172,6 +172,7 @@ fn doors(status: &Status) -> String {
         (counts.shed, "shed"),
         (counts.connections_refused, "connections refused"),
         (counts.connections, "connections open"),
+        (counts.kernel_drops, "dropped by the kernel before they were read"),
     ];
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
