@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Listen;
 use crate::model::Prefix;
 
 /// Most worker threads.
@@ -18,8 +19,8 @@ const MAX_BURST: u32 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Addresses, UDP and TCP alike.
-    pub listen: Vec<SocketAddr>,
+    /// Addresses and sockets, UDP and TCP alike.
+    pub listen: Vec<Listen>,
     /// Prefixes served beside those that always are: `203.0.113.0/24`.
     pub serve_also: Vec<String>,
     /// Worker threads; 0 is one a core.
@@ -48,8 +49,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             listen: vec![
-                SocketAddr::from(([127, 0, 0, 1], 5335)),
-                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5335)),
+                SocketAddr::from(([127, 0, 0, 1], 5335)).into(),
+                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5335)).into(),
             ],
             serve_also: Vec::new(),
             workers: 0,
@@ -73,6 +74,7 @@ impl Settings {
         if self.listen.is_empty() {
             wrong.push("`listen` is empty; give an address such as 127.0.0.1:5335".into());
         }
+        wrong.extend(self.listen.iter().filter_map(|listen| self.clash(listen)));
         let limits = [
             ("tcp_connections", self.tcp_connections),
             ("tcp_connections_per_client", self.tcp_connections_per_client),
@@ -94,6 +96,18 @@ impl Settings {
             wrong.push(format!("`workers` is at most {MAX_WORKERS}; 0 takes one a core"));
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+
+    /// Returns what is wrong with an address whose port is open at every address already.
+    fn clash(&self, listen: &Listen) -> Option<String> {
+        let port = match listen {
+            Listen::Address(address) => address.port(),
+            Listen::OnInterface { port, .. } => *port,
+            Listen::Any(_) | Listen::Inherited => return None,
+        };
+        let any = Listen::Any(port);
+        let clashes = port != 0 && self.listen.contains(&any);
+        clashes.then(|| format!("`listen`: {any} means {listen} too; take one of the two out"))
     }
 
     /// Returns the prefixes of `serve_also`, or what is wrong with each that is none.
@@ -142,5 +156,13 @@ mod tests {
         let told = settings.check().expect_err("nine problems");
         assert_eq!(told.lines().count(), 9, "{told}");
         assert!(told.contains("203.0.113.0/33") && !told.contains("203.0.113.0/24"), "{told}");
+    }
+
+    #[test]
+    fn an_address_that_any_means_too_is_told() {
+        let listen = ["any:53", "127.0.0.1:53", "127.0.0.1:5335", "systemd"];
+        let listen = listen.map(|text| text.parse().expect("an entry")).to_vec();
+        let told = Settings { listen, ..Settings::default() }.check().expect_err("one clash");
+        assert_eq!(told, "`listen`: any:53 means 127.0.0.1:53 too; take one of the two out");
     }
 }

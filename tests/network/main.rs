@@ -2,6 +2,7 @@
 //!
 //! They need root and iproute2; elsewhere each test prints why it is skipped.
 
+mod addresses;
 mod by_hardware;
 mod claims;
 mod faults;

@@ -172,6 +172,9 @@ pub struct Counts {
     /// The client that was limited last.
     #[serde(default)]
     pub last_limited: Option<LimitedClient>,
+    /// Datagrams that the kernel dropped before they were read.
+    #[serde(default)]
+    pub kernel_drops: u64,
 }
 
 /// A claim that did not count.

@@ -175,6 +175,7 @@ fn doors(status: &Status) -> String {
         (counts.connections, "connections open"),
         (counts.unsent, "replies that nobody took"),
         (counts.socket_errors, "errors of sockets"),
+        (counts.kernel_drops, "dropped by the kernel before they were read"),
     ];
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
