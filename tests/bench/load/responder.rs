@@ -1,7 +1,7 @@
 //! Two servers: an echo, the least that a server can do, and an upstream that knows every name.
 
-use std::io;
-use std::net::UdpSocket;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use nix::sys::socket::MsgFlags;
 
@@ -29,9 +29,31 @@ pub fn echo(port: u16) -> io::Result<()> {
 
 /// Answers every name with an address that follows from it, to be kept for so many seconds.
 pub fn stub(port: u16, ttl: u32) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve_stream(stream, ttl));
+        }
+    });
     serve(bind(port)?, |query, reply| {
         let _ = answer(query, reply, ttl);
     })
+}
+
+/// Answers on a connection until it is closed.
+fn serve_stream(mut stream: TcpStream, ttl: u32) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    loop {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length)?;
+        let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut query)?;
+        let mut reply = vec![0, 0];
+        let _ = answer(&query, &mut reply, ttl);
+        let length = (reply.len() - 2) as u16;
+        reply[..2].copy_from_slice(&length.to_be_bytes());
+        stream.write_all(&reply)?;
+    }
 }
 
 fn serve(socket: UdpSocket, write: impl Fn(&[u8], &mut Vec<u8>)) -> io::Result<()> {

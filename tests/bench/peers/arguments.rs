@@ -26,6 +26,10 @@ pub struct Scale {
     pub misses: usize,
     /// Different names that are blocked or cached.
     pub names: usize,
+    /// Queries a second while a list is replaced, and seconds that this may take.
+    pub replacing: (f64, u64),
+    /// Queries a second while rows of the log are counted: none may fall out of its ring.
+    pub log_rate: f64,
     /// Seconds of loads at a set pace.
     pub seconds: f64,
     /// Where the figures go as JSON.
@@ -60,6 +64,8 @@ impl Scale {
             queries: 100_000,
             misses: 20_000,
             names: 10_000,
+            replacing: (2_000.0, 120),
+            log_rate: 15_000.0,
             seconds: 2.0,
             json: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers.json")),
             only: Vec::new(),
@@ -75,7 +81,10 @@ impl Scale {
             queries: 2_000,
             misses: 500,
             names: 500,
+            replacing: (200.0, 30),
+            log_rate: 500.0,
             seconds: 0.3,
+            json: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers-short.json")),
             ..Scale::long()
         }
     }

@@ -193,9 +193,18 @@ impl Course<'_> {
             Load { server: server.address, ..all_of(&questions, WINDOW) }.run()?;
         }
         let load = self.load(server, round, work, &questions);
-        let (outcome, cost) = server.measure(&load)?;
         let who = Who::of(server);
-        self.book.enter(Sample { round, who, work, cost, outcome });
+        match server.measure(&load) {
+            Ok((outcome, cost)) => {
+                self.book.enter(Sample { round, who, work, cost, outcome });
+            }
+            Err(error) => {
+                let (name, (work, way)) = (who.name, work);
+                self.book
+                    .notes
+                    .push(format!("{name}, {work:?} over {way:?}: not measured: {error}"));
+            }
+        }
         Ok(())
     }
 

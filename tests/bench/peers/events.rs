@@ -12,17 +12,11 @@ use crate::course::Course;
 use crate::kinds::{Kind, Reload};
 use crate::load::{Load, Outcome, Pace, Questions, Transport};
 use crate::process::Process;
-use crate::server::{Server, answers};
+use crate::server::{Server, all_of, answers};
 
-/// Queries a second while a list is replaced.
-const RATE: f64 = 2_000.0;
-/// How long a replacement may take.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// What is asked before and after it.
 const BEFORE: Duration = Duration::from_millis(1_000);
 const LOG_NAMES: usize = 400;
-/// Queries a second while rows of the log are counted: none falls out of the ring.
-const LOG_RATE: f64 = 15_000.0;
 
 /// What became of a replacement under load.
 pub struct Replaced {
@@ -74,7 +68,7 @@ impl Course<'_> {
         for kind in [vec![Kind::Deadpixel { log: true }], self.peers.clone()].concat() {
             let name = kind.name().to_owned();
             if matches!(kind.reload(self.ground.folder), Reload::Never) {
-                let why = "takes a new list only by a new start; not replaced under load";
+                let why = "takes a new list only by a new start here; not replaced under load";
                 self.book.notes.push(format!("{name} {why}"));
                 continue;
             }
@@ -115,8 +109,17 @@ impl Course<'_> {
         });
         let outcome = outcome?;
         let took = took.map_err(|_| io::Error::other("the order panicked"))??;
-        // Some answer nothing meanwhile: that is what is measured here, and no fault of it.
-        self.book.wrong += outcome.wrong;
+        if matches!(kind, Kind::Deadpixel { .. }) {
+            self.book.judge("deadpixel while a list was replaced", &outcome);
+        } else if outcome.wrong > 0 {
+            // What a peer answers meanwhile is measured here, and no fault of ours.
+            let (name, told) = (kind.name(), outcome.told.first());
+            let told = told.map_or("", String::as_str);
+            let wrong = outcome.wrong;
+            self.book.notes.push(format!(
+                "{name} while a list was replaced: {wrong} wrong answers, as {told}"
+            ));
+        }
         let after = server.process.memory()?;
         let memory = [before, after.peak, after.resident];
         Ok(Replaced { name: kind.name().to_owned(), took, outcome, memory })
@@ -135,14 +138,15 @@ impl Course<'_> {
         questions: &'q Questions,
         stop: &'q AtomicBool,
     ) -> Load<'q> {
+        let (rate, seconds) = self.scale.replacing;
         Load {
             server: server.address,
             transport: Transport::Udp,
             sockets: 4,
-            pace: Pace::Rate(RATE),
+            pace: Pace::Rate(rate),
             questions,
             first: 0,
-            count: (PATIENCE.as_secs_f64() * RATE) as usize,
+            count: rate as usize * seconds as usize,
             stop: Some(stop),
         }
     }
@@ -159,9 +163,9 @@ impl Course<'_> {
                 // It may return only when the list is in force.
                 command.spawn()?.wait()?;
             }
-            Reload::ByItself | Reload::Never => {}
+            Reload::Never => {}
         }
-        let limit = PATIENCE - BEFORE * 3;
+        let limit = Duration::from_secs(self.scale.replacing.1) - BEFORE * 5;
         while !answers(server.address, marker, 0)? {
             if begin.elapsed() > limit {
                 return Ok(None);
@@ -181,15 +185,15 @@ impl Course<'_> {
         let names = self.names.popular.iter().take(LOG_NAMES.min(self.scale.names));
         let questions = Questions::allowed(names.map(String::as_str));
         let first = self.asked.first_of(&kind, 0);
-        let seconds = 5.0 * self.scale.seconds;
+        let (seconds, pace) = (5.0 * self.scale.seconds, Pace::Rate(self.scale.log_rate));
         let (outcome, _) =
-            server.measure(&Load { count: questions.len() * 10, ..load_at(&questions) })?;
+            server.measure(&Load { count: questions.len() * 10, pace, ..all_of(&questions, 1) })?;
         self.book.judge("rows of the log", &outcome);
         let file = server.folder.join("data/log.db");
-        let count = (LOG_RATE * seconds) as usize;
+        let count = (self.scale.log_rate * seconds) as usize;
         self.ground.restart(&mut server, &first)?;
         let (before, begin) = (std::fs::metadata(&file)?.len(), log_of(&server)?);
-        let load = Load { count, ..load_at(&questions) };
+        let load = Load { count, pace, ..all_of(&questions, 1) };
         let (outcome, cost) = server.measure(&load)?;
         self.book.judge("rows of the log", &outcome);
         std::thread::sleep(Duration::from_millis(500));
@@ -216,10 +220,6 @@ impl Course<'_> {
             }
         }
     }
-}
-
-fn load_at(questions: &Questions) -> Load<'_> {
-    Load { sockets: 4, pace: Pace::Rate(LOG_RATE), ..crate::server::all_of(questions, 1) }
 }
 
 fn log_of(server: &Server) -> io::Result<LogFigures> {

@@ -61,8 +61,6 @@ pub enum Reload {
     Hangup,
     /// By a command.
     Command(Box<Command>),
-    /// By itself, when the file changes.
-    ByItself,
     /// Only by a new start.
     Never,
 }
@@ -113,7 +111,10 @@ impl Kind {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
-        Ok(line.unwrap_or(&text).trim().chars().take(60).collect())
+        let line = line.unwrap_or(&text).trim();
+        // This one puts the time before it.
+        let begin = line.find("PowerDNS").unwrap_or(0);
+        Ok(line[begin..].chars().take(60).collect())
     }
 
     /// Returns what a blocked name must be answered with.
@@ -244,7 +245,6 @@ impl Kind {
                 Reload::Command(Box::new(command))
             }
             Kind::Dnsmasq | Kind::Unbound | Kind::Bind => Reload::Hangup,
-            Kind::Kresd => Reload::ByItself,
             _ => Reload::Never,
         }
     }
@@ -372,7 +372,7 @@ fn kresd(setup: &Setup) -> String {
     );
     if !setup.listed.is_empty() {
         let list = setup.folder.join("list");
-        text += &format!("policy.add(policy.rpz(policy.DENY, '{}', true))\n", list.display());
+        text += &format!("policy.add(policy.rpz(policy.DENY, '{}', false))\n", list.display());
     }
     text + &format!("policy.add(policy.all(policy.STUB({{'127.0.0.1@{}'}})))\n", setup.upstream)
 }
@@ -384,7 +384,7 @@ fn bind(setup: &Setup) -> String {
          allow-query {{ any; }}; forwarders port {2} {{ 127.0.0.1; }}; forward only; \
          dnssec-validation no; empty-zones-enable no; minimal-responses yes; \
          recursive-clients 10000; max-cache-size 256m; \
-         response-policy {{ zone \"rpz\"; }} qname-wait-recurse no; }};\n\
+         response-policy {{ zone \"rpz\"; }} qname-wait-recurse no min-update-interval 1; }};\n\
          zone \"rpz\" {{ type primary; file \"{0}/list\"; allow-query {{ none; }}; }};\n\
          controls {{ }};\nlogging {{ category default {{ null; }}; }};\n",
         setup.folder.display(),

@@ -7,8 +7,12 @@ use std::path::PathBuf;
 const LISTED: &str = "lists/maltrail-1m-2026.domains.txt.gz";
 const POPULAR: &str = "popularity/tranco-top100k-2026.txt.gz";
 /// Names by which devices ask whether to use this resolver: not forwarded, list or no list.
-const SIGNALS: [&str; 4] =
-    ["use-application-dns.net", "mask.icloud.com", "dns.resolver.arpa", "icloud.com"];
+const SIGNALS: [&str; 2] = ["use-application-dns.net", "icloud.com"];
+/// Names below these have a meaning of their own for some servers.
+const SPECIAL: [&str; 11] = [
+    "alt", "arpa", "corp", "example", "home", "internal", "invalid", "lan", "local", "onion",
+    "test",
+];
 /// As many popular names as are cached and made into names that nobody asked for.
 const POPULAR_AT_MOST: usize = 20_000;
 
@@ -33,12 +37,12 @@ impl Names {
         random.shuffle(&mut listed);
         listed.truncate(count);
         let real = listed.len();
-        listed.extend((real..count).map(|number| made(number, "blocked.example")));
+        listed.extend((real..count).map(|number| made(number, "blocked.example.com")));
         let blocked: HashSet<&str> = listed.iter().map(String::as_str).collect();
         let (mut popular, popularity) = match read(POPULAR) {
             Ok(names) => (names, POPULAR.to_owned()),
             Err(_) => (
-                (0..POPULAR_AT_MOST).map(|n| made(n, "site.example")).collect(),
+                (0..POPULAR_AT_MOST).map(|n| made(n, "site.example.com")).collect(),
                 "names made up".into(),
             ),
         };
@@ -90,7 +94,8 @@ fn is_host(name: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    name.len() <= 200 && name.contains('.') && name.split('.').all(label)
+    let special = name.rsplit('.').next().is_some_and(|last| SPECIAL.contains(&last));
+    name.len() <= 200 && name.contains('.') && !special && name.split('.').all(label)
 }
 
 /// Numbers that look random and are the same in every run (SplitMix64).

@@ -73,8 +73,6 @@ pub struct Thread {
 pub struct Memory {
     /// Resident.
     pub resident: u64,
-    /// Resident, shared pages divided among those who share them.
-    pub proportional: u64,
     /// The most that ever was resident, or since it was last set back.
     pub peak: u64,
 }
@@ -127,10 +125,8 @@ impl Process {
 
     /// Returns its memory.
     pub fn memory(&self) -> io::Result<Memory> {
-        let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0.id()))?;
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let resident = line(&text, "Rss:");
-        Ok(Memory { resident, proportional: line(&text, "Pss:"), peak: line(&status, "VmHWM:") })
+        Ok(Memory { resident: line(&status, "VmRSS:"), peak: line(&status, "VmHWM:") })
     }
 
     /// Lets the peak of its memory begin anew.

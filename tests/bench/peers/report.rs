@@ -11,8 +11,8 @@ use crate::course::Course;
 use crate::events::{LogRow, Replaced};
 
 /// Widths of columns.
-const WHAT: usize = 34;
-const OURS: usize = 18;
+const WHAT: usize = 30;
+const OURS: usize = 17;
 const PEER: usize = 9;
 const BOUND: usize = 6;
 
@@ -129,15 +129,16 @@ impl Report {
         for table in &self.tables {
             let _ = writeln!(text, "\n{}", table.title);
             let _ = write!(text, "{:WHAT$} {:>OURS$}", "", "deadpixel (range)");
-            for peer in &self.peers {
-                let _ = write!(text, "{peer:>PEER$}");
+            let columns = self.columns(table);
+            for column in &columns {
+                let _ = write!(text, "{column:>PEER$}");
             }
             if table.rows.iter().any(|row| row.bounds.is_some()) {
                 let _ = write!(text, "{:>BOUND$}{:>BOUND$}{:>BOUND$}", "gate", "aim", "holds");
             }
             text.push('\n');
             for row in &table.rows {
-                let _ = writeln!(text, "{}", row.text(&self.peers).trim_end());
+                let _ = writeln!(text, "{}", row.text(&columns).trim_end());
             }
         }
         if !self.notes.is_empty() {
@@ -147,6 +148,13 @@ impl Report {
             let _ = writeln!(text, "- {note}");
         }
         text
+    }
+
+    /// Returns the columns after ours: the peers, and the echo where it has figures.
+    fn columns(&self, table: &Table) -> Vec<String> {
+        let has_echo = table.rows.iter().any(|row| row.cell("echo").is_some());
+        let echo = has_echo.then(|| "echo".to_owned());
+        self.peers.iter().cloned().chain(echo).collect()
     }
 
     /// Writes everything as JSON, and reads it back.

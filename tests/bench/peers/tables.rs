@@ -7,6 +7,7 @@ use crate::load::Transport;
 use crate::report::{Row, Table};
 
 const OURS: &str = "deadpixel";
+const ECHO: &str = "echo";
 const WITHOUT_LOG: &str = "deadpixel, log off";
 const UDP: Transport = Transport::Udp;
 
@@ -62,7 +63,7 @@ impl Source<'_> {
             self.by_echo("  the same, log off", Work::Cached, WITHOUT_LOG, process),
             self.with_and_without(&format!("cached, {many} domains / none"), cached)
                 .within(1.15, 1.05),
-            self.row("missed / dnsmasq's with no list", |name| {
+            self.row("missed / dnsmasq with no list", |name| {
                 let by = Who::new("dnsmasq", 0);
                 self.course.book.ratio(missed, (&Who::new(name, 0), process), (&by, process))
             })
@@ -71,14 +72,14 @@ impl Source<'_> {
                 .within(1.15, 1.05),
             self.row("memory a domain, octets", |name| self.octets_a_domain(name))
                 .within(20.0, 12.0),
-            self.row("resident, 10k cached answers, MB", |name| self.megabytes(name, self.many))
+            self.row("MB with 10k cached answers", |name| self.megabytes(name, self.many))
                 .within(60.0, 30.0),
-            self.row("start to first blocked answer, s", |name| match (name, starts) {
+            self.row("start to a blocked answer, s", |name| match (name, starts) {
                 (OURS, Some(starts)) => Some(starts),
                 _ => self.started(name, self.many),
             })
             .within(0.5, 0.05),
-            self.row("longest silence, list replaced, ms", |name| {
+            self.row("silence, list replaced, ms", |name| {
                 replacement(replaced, name, |replaced| replaced.outcome.silence.as_secs_f64() * 1e3)
             })
             .within(50.0, 10.0),
@@ -86,7 +87,7 @@ impl Source<'_> {
                 replacement(replaced, name, |replaced| replaced.outcome.lost as f64)
             })
             .within(0.0, 0.0),
-            Row::of("log on / off, query path, blocked", &[OURS.to_owned()], |_| {
+            Row::of("log on / off, query path", &[OURS.to_owned()], |_| {
                 let (on, off) = (Who::new(OURS, self.many), Who::new(WITHOUT_LOG, self.many));
                 self.course.book.ratio(blocked, (&on, path), (&off, path))
             })
@@ -113,10 +114,6 @@ impl Source<'_> {
     /// Returns the CPU time of everything.
     fn costs(&self) -> Table {
         let mut rows = Vec::new();
-        let echo = Who::new("echo", 0);
-        rows.push(Row::of("the echo", &[OURS.to_owned()], |_| {
-            self.course.book.figure((Work::Blocked, UDP), &echo, process)
-        }));
         for (what, work, sizes) in [
             ("blocked", Work::Blocked, &[self.some, self.many][..]),
             ("cached", Work::Cached, &[0, self.some, self.many]),
@@ -124,17 +121,19 @@ impl Source<'_> {
         ] {
             for domains in sizes {
                 let title = format!("{what}, {} domains", thousands(*domains));
-                rows.push(self.figure(&title, (work, UDP), *domains, process));
+                rows.push(self.figure(&title, (work, UDP), *domains, process_micros));
             }
             let title = format!("  {what}: query path, {}", thousands(self.many));
-            rows.push(self.ours(&title, (work, UDP), path));
-            rows.push(self.ours("  and the log's thread", (work, UDP), |sample| sample.cost.log));
+            rows.push(self.ours(&title, (work, UDP), |sample| path(sample) / 1e3));
+            rows.push(
+                self.ours("  and the log's thread", (work, UDP), |sample| sample.cost.log / 1e3),
+            );
         }
         for (what, work) in [("blocked", Work::Blocked), ("cached", Work::Cached)] {
             let title = format!("{what} over TCP, {}", thousands(self.many));
-            rows.push(self.figure(&title, (work, Transport::Tcp), self.many, process));
+            rows.push(self.figure(&title, (work, Transport::Tcp), self.many, process_micros));
         }
-        let title = "CPU time of the whole process, nanoseconds a query".to_owned();
+        let title = "CPU time of the whole process, microseconds a query".to_owned();
         Table { title, rows }
     }
 
@@ -143,7 +142,7 @@ impl Source<'_> {
         let half = (Work::HalfLoad, UDP);
         let mut rows = Vec::new();
         for (what, work) in [("blocked", Work::Blocked), ("cached", Work::Cached)] {
-            let what = format!("{what}, thousand answers a second");
+            let what = format!("{what}, thousand a second");
             let figure: Figure = |sample| sample.outcome.rate() / 1e3;
             rows.push(self.figure(&what, (work, UDP), self.many, figure));
         }
@@ -153,11 +152,6 @@ impl Source<'_> {
         let p99: Figure = |sample| micros(sample, 0.99);
         rows.push(self.figure("  p50, us", half, self.many, p50));
         rows.push(self.figure("  p99, us", half, self.many, p99));
-        let echo = [OURS.to_owned()];
-        for (what, figure) in [("  the echo's p50, us", p50), ("  the echo's p99, us", p99)] {
-            let of_echo = |_: &str| self.course.book.figure(half, &Who::new("echo", 0), figure);
-            rows.push(Row::of(what, &echo, of_echo));
-        }
         let many = thousands(self.many);
         let title =
             format!("Answers a second, and how long they take at half of it; {many} domains");
@@ -168,7 +162,7 @@ impl Source<'_> {
     fn standing(&self) -> Table {
         let mut rows = Vec::new();
         for domains in [0, self.some, self.many] {
-            let what = format!("proportional MB, {} domains", thousands(domains));
+            let what = format!("resident MB, {} domains", thousands(domains));
             rows.push(self.row(&what, |name| self.megabytes(name, domains)));
         }
         for domains in [0, self.some, self.many] {
@@ -181,18 +175,22 @@ impl Source<'_> {
     /// Returns what a replacement cost.
     fn replacing(&self, replaced: &[Replaced]) -> Table {
         type Of = fn(&Replaced) -> f64;
-        let figures: [(&str, Of); 6] = [
+        let figures: [(&str, Of); 7] = [
             ("until it is in force, s", |one| one.took.map_or(f64::NAN, |took| took.as_secs_f64())),
             ("longest silence, ms", |one| one.outcome.silence.as_secs_f64() * 1e3),
             ("p99 meanwhile, ms", |one| one.outcome.latency.quantile(0.99).as_secs_f64() * 1e3),
-            ("lost, of 2,000 a second", |one| one.outcome.lost as f64),
+            ("lost", |one| one.outcome.lost as f64),
+            ("wrong", |one| one.outcome.wrong as f64),
             ("most resident / before", |one| one.memory[1] as f64 / one.memory[0] as f64),
             ("resident after / before", |one| one.memory[2] as f64 / one.memory[0] as f64),
         ];
         let row =
             |(what, figure): (&str, Of)| self.row(what, |name| replacement(replaced, name, figure));
         let many = thousands(self.many);
-        let title = format!("{many} domains replaced at 2,000 queries a second, all on one core");
+        let title = {
+            let rate = self.course.scale.replacing.0;
+            format!("{many} domains replaced at {rate} queries a second; the server has one core")
+        };
         Table { title, rows: figures.into_iter().map(row).collect() }
     }
 
@@ -200,8 +198,14 @@ impl Source<'_> {
         Row::of(what, &self.names, figure)
     }
 
+    /// Returns what a figure is for every server with so many domains, and for the echo.
     fn figure(&self, what: &str, work: (Work, Transport), domains: usize, figure: Figure) -> Row {
-        self.row(what, |name| self.course.book.figure(work, &Who::new(name, domains), figure))
+        let mut names = self.names.clone();
+        names.push(ECHO.to_owned());
+        Row::of(what, &names, |name| {
+            let domains = if name == ECHO { 0 } else { domains };
+            self.course.book.figure(work, &Who::new(name, domains), figure)
+        })
     }
 
     fn ours(&self, what: &str, work: (Work, Transport), figure: Figure) -> Row {
@@ -211,7 +215,7 @@ impl Source<'_> {
 
     /// Returns costs by the echo's of the same rounds; ours are those of `of`.
     fn by_echo(&self, what: &str, work: Work, of: &str, figure: Figure) -> Row {
-        let echo = Who::new("echo", 0);
+        let echo = Who::new(ECHO, 0);
         self.row(what, |name| {
             let name = if name == OURS { of } else { name };
             let who = Who::new(name, self.many);
@@ -242,7 +246,7 @@ impl Source<'_> {
     }
 
     fn megabytes(&self, name: &str, domains: usize) -> Option<Cell> {
-        one(self.standing_of(name, domains)?.0.proportional as f64 * 1024.0 / 1e6)
+        one(self.standing_of(name, domains)?.0.resident as f64 * 1024.0 / 1e6)
     }
 
     fn started(&self, name: &str, domains: usize) -> Option<Cell> {
@@ -261,7 +265,12 @@ fn replacement(replaced: &[Replaced], name: &str, figure: fn(&Replaced) -> f64) 
 }
 
 fn one(figure: f64) -> Option<Cell> {
-    Some(Cell { median: figure, least: figure, most: figure })
+    let cell = Cell { median: figure, least: figure, most: figure };
+    Some(cell).filter(|_| figure.is_finite())
+}
+
+fn process_micros(sample: &Sample) -> f64 {
+    process(sample) / 1e3
 }
 
 fn micros(sample: &Sample, part: f64) -> f64 {
