@@ -19,6 +19,6 @@ mod record;
 mod reload;
 mod replay;
 mod subscriptions;
-pub mod support;
+pub(crate) mod support;
 mod tcp;
 mod upstreams;
