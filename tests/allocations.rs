@@ -298,6 +298,7 @@ fn a_worker_allocates_nothing_from_datagram_to_datagram() {
     const WORKER: &str = "dns-0";
     let house = House::new();
     let (serving, client) = serve(&house);
+    burst(&client, &query("analytics.tiktok.com", 1));
     assert!(allocations_of_thread(WORKER) > 10, "building the loop is counted");
     let questions = [
         ("blocked", query("analytics.tiktok.com", 1), 1),
