@@ -166,7 +166,9 @@ fn one_socket_for_all_addresses_serves_those_that_come_later() {
     until_served(&tv, "192.168.7.10", "192.168.7.2");
     until_served(&tv, "fd00:7::10", "fd00:7::2");
     house.host.add("192.168.7.6/24");
-    assert!(tv.is_served_over_tcp("192.168.7.6"));
+    house.host.add("fd00:7::6/64");
+    until_served(&tv, "192.168.7.10", "192.168.7.6");
+    until_served(&tv, "fd00:7::10", "fd00:7::6");
     assert!(!house.host.has_door_at("192.168.7.6") && house.host.has_door_at("0.0.0.0"));
 }
 
