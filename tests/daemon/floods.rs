@@ -197,7 +197,7 @@ fn a_flood_from_one_address_keeps_nobody_else_from_answers() {
                 }
             }
         });
-        for n in 0..200 {
+        for n in 0..50 {
             assert!(ask_patiently(&mut honest, PIXEL).is_null_address(), "{n}");
             let name = format!("n{n}.example.org");
             let reply = ask_patiently(&mut honest, &name);
