@@ -43,11 +43,12 @@ pub(super) async fn serve<A, F>(
         if socket.readable().await.is_err() {
             sleep(PAUSE).await;
         }
-        let mut now = None;
+        let mut empty = true;
         let drained = drain(socket, &mut packet, |octets, peer| {
             let way = Way { client: peer.ip().to_canonical(), local };
-            let now = *now.get_or_insert_with(|| clock.now());
-            match answer(octets, way, now, &mut out) {
+            empty = false;
+            // Read for each: a question may be asked only because of a reply to one of this batch.
+            match answer(octets, way, clock.now(), &mut out) {
                 Answer::Now => send(socket, &out, peer, counters),
                 Answer::Later(reply) => finish(reply, socket, peer, counters),
                 Answer::Nothing => {}
@@ -56,7 +57,7 @@ pub(super) async fn serve<A, F>(
         match drained {
             Ok(()) => tokio::task::yield_now().await,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                empty_rounds = if now.is_some() { 0 } else { rest(empty_rounds).await };
+                empty_rounds = if empty { rest(empty_rounds).await } else { 0 };
             }
             Err(_) => {
                 counters.socket_errors.add();
