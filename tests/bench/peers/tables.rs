@@ -145,6 +145,8 @@ impl Source<'_> {
             let what = format!("{what}, thousand a second");
             let figure: Figure = |sample| sample.outcome.rate() / 1e3;
             rows.push(self.figure(&what, (work, UDP), self.many, figure));
+            // Where this is far below 1, the generator was the limit, and waking up costs more.
+            rows.push(self.figure("  part of a core", (work, UDP), self.many, |s| s.cost.busy));
         }
         let figure: Figure = |sample| sample.outcome.rate() / 1e3;
         rows.push(self.figure("half load, thousand a second", half, self.many, figure));
