@@ -115,6 +115,10 @@ pub fn upstream_reply(octets: &[u8]) {
         let query = Query::parse(&packet).expect("our question is right");
         for limit in [512, usize::from(OUR_PAYLOAD), usize::from(u16::MAX)] {
             check_written(&stored, &kept, &query, limit);
+            let mut bounded = stored.clone();
+            bounded.bound_ttls(60, 3_600);
+            let bounds = Message::parse(bounded.octets()).expect("other TTLs change no name");
+            check_written(&bounded, &bounds, &query, limit);
         }
     }
 }
@@ -143,7 +147,7 @@ fn check_reply(
     kept: &Message<'_>,
     query: &Query<'_>,
     limit: usize,
-    ttl: impl Fn(u32) -> u32,
+    left: impl Fn(u32) -> u32,
 ) {
     assert!(out.len() <= limit, "{} of {limit}", out.len());
     let reply = Message::parse(out).expect("what is written parses");
@@ -160,7 +164,7 @@ fn check_reply(
         assert_eq!(sent.target(), record.target());
         assert_eq!(sent.addresses(), record.addresses());
         assert_eq!(sent.negative_ttl().is_some(), record.negative_ttl().is_some());
-        assert_eq!(sent.ttl, ttl(record.ttl));
+        assert_eq!(sent.ttl, left(record.ttl));
     }
     assert_eq!(written.count(), usize::from(query.edns().is_some()), "our OPT and nothing else");
 }

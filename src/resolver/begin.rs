@@ -21,13 +21,13 @@ impl Resolver {
             return Begun::Replied(None);
         }
         let Some(binding) = parts.identify(arrival) else {
-            return unfinished(query, arrival);
+            return unfinished(query, arrival, false);
         };
         let in_force = parts.live.load();
         let asked = Asked::new(query, *arrival, binding, &in_force, &parts.upstreams);
         match parts.settle(&asked, out) {
             Some(ending) => Begun::Replied(Some(asked.judged(ending, arrival.now))),
-            None => unfinished(query, arrival),
+            None => unfinished(query, arrival, true),
         }
     }
 }
@@ -66,6 +66,7 @@ impl Parts {
     }
 }
 
-fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival) -> Begun<'q> {
-    Begun::Unfinished(Unfinished { packet: query.packet().into(), arrival: *arrival })
+fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival, looked_up: bool) -> Begun<'q> {
+    let packet = query.packet().into();
+    Begun::Unfinished(Unfinished { packet, arrival: *arrival, looked_up })
 }

@@ -32,7 +32,7 @@ impl Resolver {
         out: &mut Vec<u8>,
     ) -> Option<Judged<'static>> {
         let parts = &*self.0;
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, looked_up } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
         let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
@@ -46,7 +46,7 @@ impl Resolver {
             },
             Step::Truncate(reason) => asked.truncate(reason, out),
             Step::Minimal => asked.minimal(out),
-            Step::Resolve => parts.resolve(&asked, out).await,
+            Step::Resolve => parts.resolve(&asked, *looked_up, out).await,
         };
         Some(asked.judged(ending, parts.clock.now()).into_owned())
     }
@@ -54,7 +54,7 @@ impl Resolver {
     /// Writes SERVFAIL for a query that a defect ended; it has no event, which might meet it again.
     pub fn give_up(&self, unfinished: &Unfinished, out: &mut Vec<u8>) {
         out.clear();
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, .. } = unfinished;
         let Ok(query) = Query::parse(packet) else { return };
         let text = &["an error in the program"];
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
@@ -63,7 +63,7 @@ impl Resolver {
     /// Writes SERVFAIL for a query that was shed, and returns its event.
     pub fn shed(&self, unfinished: Unfinished, out: &mut Vec<u8>) -> Option<Judged<'static>> {
         let parts = &*self.0;
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, .. } = unfinished;
         let query = Query::parse(&packet).ok()?;
         let text = &["too many queries are in flight"];
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
@@ -90,8 +90,8 @@ impl Parts {
     }
 
     /// Answers from the cache after all, else asks upstream.
-    async fn resolve(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
-        if let Some(ending) = self.known(asked, out) {
+    async fn resolve(&self, asked: &Asked<'_, '_>, looked_up: bool, out: &mut Vec<u8>) -> Ending {
+        if let Some(ending) = self.known(asked, looked_up, out) {
             return ending;
         }
         let fetched = self.fetch(asked, asked.question(), asked.hash()).await;
@@ -99,9 +99,13 @@ impl Parts {
     }
 
     /// Answers from an entry that came meanwhile, or was inspected under older lists.
-    fn known(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
-        let now = asked.arrival.now;
-        let found = self.kept.cache.find_again(asked.hash(), asked.cache_key(), now)?;
+    fn known(&self, asked: &Asked<'_, '_>, looked_up: bool, out: &mut Vec<u8>) -> Option<Ending> {
+        let (cache, now) = (&self.kept.cache, asked.arrival.now);
+        let (hash, key) = (asked.hash(), asked.cache_key());
+        let found = match looked_up {
+            true => cache.find_again(hash, key, now),
+            false => cache.find(hash, key, now),
+        }?;
         let entry = found.as_ref()?;
         let inspection = self.kept.inspection(asked, entry);
         Some(asked.give(&entry.answer, &inspection, source(entry, now), out))

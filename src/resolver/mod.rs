@@ -77,6 +77,8 @@ pub enum Begun<'q> {
 pub struct Unfinished {
     packet: Box<[u8]>,
     arrival: Arrival,
+    /// Whether the cache was looked into, so that no lookup is counted twice.
+    looked_up: bool,
 }
 
 /// The resolver; a handle that is cheap to clone.

@@ -71,10 +71,13 @@ enum Event {
     TimeIsUp,
 }
 
+/// A question put to somebody beside the first.
+type Asking<'t> = Pin<Box<dyn Future<Output = Told> + Send + 't>>;
+
 /// Those that are being asked: the first, and whoever is asked when that is late or fails.
 struct Tries<'t> {
     first: Option<Pin<&'t mut (dyn Future<Output = Told> + Send + 't)>>,
-    more: Vec<(usize, Pin<Box<dyn Future<Output = Told> + Send + 't>>)>,
+    more: Vec<(usize, Asking<'t>)>,
 }
 
 /// Returns whether an answer is one that another upstream may be able to better.

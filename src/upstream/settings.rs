@@ -233,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn bounds_of_ttls_that_cannot_be_meant_are_told_with_the_mend() {
+        let told = |min_ttl, max_ttl| {
+            Settings { min_ttl, max_ttl, ..Settings::default() }.check_ttls().join("\n")
+        };
+        for (min_ttl, max_ttl) in [(0, 86_400), (3_600, 604_800), (60, 60), (0, 0)] {
+            assert_eq!(told(min_ttl, max_ttl), "", "{min_ttl} {max_ttl}");
+        }
+        assert!(told(3_601, 86_400).ends_with("make it 3600 or less"));
+        assert!(told(0, 604_801).ends_with("make it 604800 or less"));
+        assert!(told(61, 60).ends_with("make it 60 or less"));
+        assert_eq!(told(604_803, 604_802).lines().count(), 3);
+    }
+
+    #[test]
     fn the_root_and_names_of_ours_are_refused() {
         for text in [".", "", "a..b", "localhost", "x.onion", "_dns.resolver.arpa"] {
             assert!(zone(text).is_err(), "{text}");

@@ -948,6 +948,28 @@ async fn an_address_that_does_not_answer_is_passed_over_for_the_next() {
     assert_eq!(upstreams.status()[0].failed, 0);
 }
 
+#[tokio::test]
+async fn an_outcome_is_kept_once_for_all_who_wait_and_also_when_nobody_does() {
+    let stub = Stub::plain(answers).await;
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let kept = Arc::new(AtomicUsize::new(0));
+    let asked = |name: &str| {
+        let (kept, upstreams, question) = (Arc::clone(&kept), upstreams.clone(), question(name));
+        let keep = move |outcome: &Result<Answer, Failure>| {
+            assert!(outcome.is_ok());
+            kept.fetch_add(1, Ordering::SeqCst);
+        };
+        async move { upstreams.ask_and_keep(question, keep).await.is_ok() }
+    };
+    let all = together((0..8).map(|_| asked("www.ex"))).await;
+    assert!(all.into_iter().all(|answered| answered));
+    assert_eq!(kept.load(Ordering::SeqCst), 1);
+    stub.delays(|_| 200);
+    let impatient = timeout(Duration::from_millis(20), asked("slow.ex")).await;
+    assert!(impatient.is_err(), "the client is gone");
+    until(|| kept.load(Ordering::SeqCst) == 2).await;
+}
+
 // Settings.
 
 #[tokio::test]

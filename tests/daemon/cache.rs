@@ -127,7 +127,7 @@ fn a_failure_that_is_remembered_goes_with_a_flush() {
 }
 
 #[test]
-fn eight_clients_that_wait_for_one_answer_store_it_once() {
+fn eight_clients_that_wait_for_one_answer_are_eight_lookups_and_one_entry() {
     let upstream = FakeUpstream::with("same.example. 300 A 203.0.113.1");
     let daemon = Setup::forwarding_to(&upstream).start();
     upstream.set_mood(Mood::Silent);

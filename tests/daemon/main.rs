@@ -23,6 +23,6 @@ mod shared_answers;
 mod sizes;
 mod stale;
 mod subscriptions;
-pub mod support;
+pub(crate) mod support;
 mod tcp;
 mod upstreams;

@@ -71,7 +71,7 @@ const REACHED: [(u8, [bool; 5]); 3] = [
 fn daemon() -> (TestDaemon, FakeUpstream) {
     let upstream = FakeUpstream::with(ZONE);
     let setup = Setup::forwarding_to(&upstream).policy(POLICY);
-    (setup.file("lists/mine.txt", b"listed.example\n").start(), upstream)
+    (setup.file("lists/mine.txt", b"mine.listed.example\n").start(), upstream)
 }
 
 fn reaches(reply: &Reply) -> bool {

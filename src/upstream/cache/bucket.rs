@@ -63,9 +63,10 @@ impl<T> Bucket<T> {
     ///
     /// Where all were asked for twice, the others cool by it: what is no more asked for goes next.
     pub(super) fn place_for_new(&self, start: usize, now: Moment) -> usize {
-        let turned = (0..WAYS).map(|step| (start + step) % WAYS);
+        let turned = || (0..WAYS).map(|step| (start + step) % WAYS);
         let worth = |&place: &usize| self.worth(place, now);
-        let place = turned.min_by_key(worth).unwrap_or(0);
+        let empty = turned().find(|&place| self.tags[place].load(Ordering::Relaxed) == 0);
+        let place = empty.or_else(|| turned().min_by_key(worth)).unwrap_or(0);
         if !self.worth(place, now).is_little() {
             let least = self.warmth[place].load(Ordering::Relaxed);
             (0..WAYS).for_each(|place| self.cool(place, least));
@@ -75,10 +76,14 @@ impl<T> Bucket<T> {
     }
 
     /// Returns the slot of least worth among those in use, save `but`.
+    ///
+    /// Where something was asked for once, the rest is not looked at: each look is at other memory.
     pub(super) fn least(&self, but: Option<usize>, now: Moment) -> Option<(Worth, usize)> {
-        let used =
-            |&place: &usize| self.tags[place].load(Ordering::Relaxed) != 0 && but != Some(place);
-        (0..WAYS).filter(used).map(|place| (self.worth(place, now), place)).min()
+        let used = (0..WAYS)
+            .filter(|&place| self.tags[place].load(Ordering::Relaxed) != 0 && but != Some(place));
+        let new = |&place: &usize| self.warmth[place].load(Ordering::Relaxed) == NEW;
+        let worth = |place| (self.worth(place, now), place);
+        used.clone().filter(new).map(worth).min().or_else(|| used.map(worth).min())
     }
 
     /// Returns how many slots are in use.

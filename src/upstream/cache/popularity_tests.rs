@@ -30,7 +30,7 @@ fn ask(cache: &Cache<u32>, name: &str) -> bool {
 /// Returns the share of popular names that outlive a scan of ten times the capacity, asked by
 /// nobody meanwhile; `fill` is the part of the capacity that they take.
 fn left_after_a_scan(fill: f64) -> f64 {
-    let cache = Cache::new(4 << 20, true);
+    let cache = Cache::new(1 << 20, true);
     let mut number = 0;
     while cache.figures().evictions == 0 {
         ask(&cache, &format!("fill{number}.ex"));
@@ -117,7 +117,7 @@ fn popular_names() -> Option<Vec<String>> {
 }
 
 #[test]
-fn real_names_asked_by_their_popularity_are_found_as_often_as_by_an_ideal_lru() {
+fn real_names_asked_by_their_popularity_are_found_more_often_than_by_an_ideal_lru() {
     let Some(names) = popular_names() else {
         println!("skipped: the list of popular names is not below DEADPIXEL_TEST_DATA");
         return;
@@ -129,30 +129,30 @@ fn real_names_asked_by_their_popularity_are_found_as_often_as_by_an_ideal_lru() 
         sum += 1.0 / rank as f64;
         sums.push(sum);
     }
-    for bytes in [512 << 10, 2 << 20] {
+    for bytes in [256 << 10, 1 << 20] {
         let cache = Cache::new(bytes, true);
         let mut numbers = Numbers(7);
         let mut draw = || {
             let drawn = (numbers.next() >> 11) as f64 / (1_u64 << 53) as f64 * sum;
             sums.partition_point(|&sum| sum < drawn).min(names.len() - 1)
         };
-        (0..100_000).for_each(|_| {
+        (0..30_000).for_each(|_| {
             ask(&cache, &names[draw()]);
         });
         // The twin gets as many entries as the cache holds when it is full.
         let mut lru = IdealLru::new(cache.figures().entries as usize);
-        (0..50_000).for_each(|_| {
+        (0..20_000).for_each(|_| {
             lru.ask(draw());
         });
         let (mut ours, mut theirs) = (0, 0);
-        for _ in 0..200_000 {
+        for _ in 0..50_000 {
             let place = draw();
             ours += u32::from(ask(&cache, &names[place]));
             theirs += u32::from(lru.ask(place));
         }
-        let share = |hits: u32| f64::from(hits) / 200_000.0;
+        let share = |hits: u32| f64::from(hits) / 50_000.0;
         let (ours, theirs) = (share(ours), share(theirs));
         println!("{bytes} octets: {ours:.4} found, an ideal LRU {theirs:.4}");
-        assert!(ours > theirs - 0.01, "{ours} against {theirs}");
+        assert!(ours > theirs + 0.01, "{ours} against {theirs}");
     }
 }

@@ -226,9 +226,9 @@ impl Host {
     ) -> Option<(Vec<u8>, SocketAddr)> {
         let from: IpAddr = from.parse().expect("an address");
         self.inside(|| {
-            let index = nix::net::if_::if_nametoindex("eth0").expect("an interface");
             let own = match from {
                 IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                    let index = nix::net::if_::if_nametoindex("eth0").expect("an interface");
                     SocketAddrV6::new(v6, 0, 0, index).into()
                 }
                 other => SocketAddr::new(other, 0),
