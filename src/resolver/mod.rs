@@ -30,7 +30,7 @@ use crate::upstream::{self, CacheFigures, Upstreams};
 use crate::wire::{OUR_PAYLOAD, Query};
 
 use asked::{Asked, Step, classify};
-use inspect::{Element, Inspection, Lead, Ruling};
+use inspect::{Element, Inspection, Known, Lead, Ruling};
 use judged::{Alias, Ending};
 use kept::{Fetched, Kept, is_definite, source};
 use locals::Locals;

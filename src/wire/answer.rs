@@ -194,11 +194,11 @@ impl StoredAnswer {
         let passed = u16::from_be_bytes(header) & if told { flags::AUTHENTIC_DATA } else { 0 };
         let counts = 6..12;
         buffer[counts.clone()].copy_from_slice(&self.octets[counts]);
-        buffer.extend(&self.octets[usize::from(self.question_end)..]);
+        buffer.extend_from_slice(&self.octets[usize::from(self.question_end)..]);
         for &place in &self.ttl_places {
             let octets = &mut buffer[usize::from(place)..usize::from(place) + 4];
-            let ttl = octets.iter().fold(0, |ttl, &octet| ttl << 8 | u32::from(octet));
-            octets.copy_from_slice(&left(clamp_ttl(ttl)).to_be_bytes());
+            let octets = octets.first_chunk_mut().expect("four octets are a TTL");
+            *octets = left(clamp_ttl(u32::from_be_bytes(*octets))).to_be_bytes();
         }
         let opt = if query.edns().is_some() { 11 } else { 0 };
         if buffer.len() + opt > limit {
