@@ -71,10 +71,14 @@ enum Event {
     TimeIsUp,
 }
 
+/// A question put to one of them.
+type Try<'t> = dyn Future<Output = Told> + Send + 't;
+
 /// Those that are being asked: the first, and whoever is asked when that is late or fails.
 struct Tries<'t> {
-    first: Option<Pin<&'t mut (dyn Future<Output = Told> + Send + 't)>>,
-    more: Vec<(usize, Pin<Box<dyn Future<Output = Told> + Send + 't>>)>,
+    first: Option<Pin<&'t mut Try<'t>>>,
+    /// With their places among those that were asked.
+    more: Vec<(usize, Pin<Box<Try<'t>>>)>,
 }
 
 /// Returns whether an answer is one that another upstream may be able to better.
