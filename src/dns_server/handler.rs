@@ -120,7 +120,8 @@ impl Handler {
             return Answer::Now;
         };
         let handler = Rc::clone(self);
-        Answer::Later(async move {
+        // Boxed here, since it is large and is moved several times on its way to a task.
+        Answer::Later(Box::pin(async move {
             let mut out = Vec::with_capacity(USUAL_REPLY);
             match contained(handler.resolver.finish(&unfinished, &mut out)).await {
                 Ok(judged) => handler.record(judged.as_ref()),
@@ -128,7 +129,7 @@ impl Handler {
             }
             drop(share);
             out
-        })
+        }))
     }
 
     /// Returns whether a connection of this address may begin with a PROXY header.
