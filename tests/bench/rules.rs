@@ -275,7 +275,7 @@ fn look_cold(ruleset: &Ruleset, names: &[DomainName]) -> f64 {
             names.iter().map(|name| (name, NameHashes::of(name.as_ref(), SEED))).collect();
         other.iter_mut().step_by(64).for_each(|octet| *octet = octet.wrapping_add(1));
         // What is asked for has just come in with the packet.
-        hashed.iter().for_each(|it| drop(black_box((it.0.clone(), it.1))));
+        hashed.iter().for_each(|it| drop(black_box((it.0.clone(), it.1.clone()))));
         let begin = Instant::now();
         for (name, hashes) in &hashed {
             black_box(ruleset.find(name.as_ref(), hashes));
