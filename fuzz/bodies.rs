@@ -12,7 +12,7 @@ use deadpixel::model::DeviceName;
 use deadpixel::rules::parse::{Format, Summary, parse};
 use deadpixel::wire::{
     ExtendedError, HEADER_OCTETS, Header, Message, OUR_PAYLOAD, Query, Question, Reply,
-    ResponseCode, Section, StoredAnswer, Unreadable, bare_error, flags,
+    ResponseCode, STALE_TTL, Section, StoredAnswer, Unreadable, bare_error, flags,
 };
 
 /// Octets by which an error may be longer than its query (`reliability.md`, section 5).
@@ -115,6 +115,10 @@ pub fn upstream_reply(octets: &[u8]) {
         let query = Query::parse(&packet).expect("our question is right");
         for limit in [512, usize::from(OUR_PAYLOAD), usize::from(u16::MAX)] {
             check_written(&stored, &kept, &query, limit);
+            let mut bounded = stored.clone();
+            bounded.bound_ttls(60, 3_600);
+            let bounds = Message::parse(bounded.octets()).expect("other TTLs change no name");
+            check_written(&bounded, &bounds, &query, limit);
         }
     }
 }
@@ -131,13 +135,24 @@ fn ask(question: &Question, edns: bool) -> Vec<u8> {
 }
 
 fn check_written(stored: &StoredAnswer, kept: &Message<'_>, query: &Query<'_>, limit: usize) {
-    const CAP: u32 = 30;
     let mut out = Vec::new();
-    stored.write(query, 7, CAP, limit, &mut out);
+    stored.write(query, 7, limit, &mut out);
+    check_reply(&out, kept, query, limit, |ttl| age(ttl, 7));
+    stored.write_stale(query, limit, &mut out);
+    check_reply(&out, kept, query, limit, |_| STALE_TTL);
+}
+
+fn check_reply(
+    out: &[u8],
+    kept: &Message<'_>,
+    query: &Query<'_>,
+    limit: usize,
+    left: impl Fn(u32) -> u32,
+) {
     assert!(out.len() <= limit, "{} of {limit}", out.len());
-    let reply = Message::parse(&out).expect("what is written parses");
+    let reply = Message::parse(out).expect("what is written parses");
     assert_eq!(reply.name.as_ref(), query.name());
-    assert_eq!(Query::parse(&out).err(), Some(Unreadable::Silence), "no loops");
+    assert_eq!(Query::parse(out).err(), Some(Unreadable::Silence), "no loops");
     if reply.header.has(flags::TRUNCATED) {
         return;
     }
@@ -149,7 +164,7 @@ fn check_written(stored: &StoredAnswer, kept: &Message<'_>, query: &Query<'_>, l
         assert_eq!(sent.target(), record.target());
         assert_eq!(sent.addresses(), record.addresses());
         assert_eq!(sent.negative_ttl().is_some(), record.negative_ttl().is_some());
-        assert_eq!(sent.ttl, age(record.ttl, 7).min(CAP));
+        assert_eq!(sent.ttl, left(record.ttl));
     }
     assert_eq!(written.count(), usize::from(query.edns().is_some()), "our OPT and nothing else");
 }

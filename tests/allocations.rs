@@ -2,14 +2,16 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpixel::clock::Clock;
 use deadpixel::config::Config;
 use deadpixel::devices::Devices;
 use deadpixel::discovery::Discovery;
+use deadpixel::dns_server::{self, Behind, Serving};
 use deadpixel::lists::Lists;
 use deadpixel::policy_file::{self, PolicyFile, Zone};
 use deadpixel::query_log::{QueryLog, Recorder};
@@ -17,9 +19,21 @@ use deadpixel::resolver::{Arrival, Begun, Behalf, Handles, Resolver, Transport};
 use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
 use deadpixel::upstream::Upstreams;
 use deadpixel::wire::Query;
+use nix::unistd::gettid;
+
+/// Allocations of a thread.
+struct Tally {
+    thread: AtomicI32,
+    count: AtomicUsize,
+}
+
+/// One for each thread, in the order in which they began to allocate.
+static TALLIES: [Tally; 512] =
+    [const { Tally { thread: AtomicI32::new(0), count: AtomicUsize::new(0) } }; 512];
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static TALLY: Cell<Option<&'static Tally>> = const { Cell::new(None) };
 }
 
 /// The system's allocator, which counts what each thread asks of it.
@@ -51,11 +65,32 @@ static ALLOCATOR: Counting = Counting;
 
 fn count() {
     // A thread that ends may allocate when its own variables are gone.
-    let _ = ALLOCATIONS.try_with(|counted| counted.set(counted.get() + 1));
+    let _ = TALLY.try_with(|own| {
+        let tally = own.get().unwrap_or_else(|| {
+            let tally = &TALLIES[THREADS.fetch_add(1, Ordering::Relaxed)];
+            tally.thread.store(gettid().as_raw(), Ordering::Relaxed);
+            own.set(Some(tally));
+            tally
+        });
+        tally.count.fetch_add(1, Ordering::Relaxed);
+    });
 }
 
+/// Returns how often this thread has allocated.
 fn allocations() -> usize {
-    ALLOCATIONS.with(Cell::get)
+    TALLY.with(Cell::get).map_or(0, |own| own.count.load(Ordering::Relaxed))
+}
+
+/// Returns how often the thread called `name` has allocated; there is one.
+fn allocations_of_thread(name: &str) -> usize {
+    let tallies = TALLIES.iter().filter(|tally| {
+        let thread = tally.thread.load(Ordering::Relaxed);
+        let named = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
+        named.is_ok_and(|named| named.trim_end() == name)
+    });
+    let counts: Vec<usize> = tallies.map(|tally| tally.count.load(Ordering::Relaxed)).collect();
+    assert_eq!(counts.len(), 1, "threads called {name}");
+    counts[0]
 }
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -106,10 +141,9 @@ impl House {
         })
         .unwrap_or_else(|error| panic!("{error}"));
         let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
-        let bytes = config.upstream.cache_bytes;
         let resolver = Resolver::new(
             &config.resolver,
-            bytes,
+            &config.upstream,
             Handles {
                 devices,
                 discovery: Discovery::blind(),
@@ -225,4 +259,96 @@ fn what_is_answered_at_once_allocates_nothing() {
     house.log.flush();
     let figures = house.log.figures();
     assert!(figures.events >= 6_000, "all of it was recorded: {figures:?}");
+}
+
+/// Datagrams sent before any reply is read: more than the loop takes at once.
+const BURST: usize = 40;
+
+/// Sends a burst of one question, and returns the last of the replies to it.
+fn burst(client: &UdpSocket, packet: &[u8]) -> Vec<u8> {
+    for _ in 0..BURST {
+        client.send(packet).expect("loopback");
+    }
+    let (mut reply, mut length) = (vec![0; 1_500], 0);
+    for _ in 0..BURST {
+        length = client.recv(&mut reply).expect("a reply to each");
+    }
+    reply.truncate(length);
+    reply
+}
+
+/// Opens one worker's doors on loopback before the parts of `house`.
+fn serve(house: &House) -> (Serving, UdpSocket) {
+    let settings = dns_server::Settings {
+        listen: vec![SocketAddr::from((CLIENT, 0)).into()],
+        workers: 1,
+        ..dns_server::Settings::default()
+    };
+    let bound = dns_server::bind(&settings).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let client = UdpSocket::bind((CLIENT, 0)).expect("a socket");
+    client.connect(bound.addresses()[0]).expect("loopback");
+    client.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+    let serving = bound.serve(
+        &settings,
+        Behind {
+            resolver: house.resolver.clone(),
+            log: house.log.clone(),
+            clock: house.clock.clone(),
+            own: Discovery::blind().own_addresses(),
+        },
+    );
+    (serving.expect("a thread"), client)
+}
+
+#[test]
+fn a_worker_allocates_nothing_from_datagram_to_datagram() {
+    const WORKER: &str = "dns-0";
+    let house = House::new();
+    let (serving, client) = serve(&house);
+    burst(&client, &query("analytics.tiktok.com", 1));
+    assert!(allocations_of_thread(WORKER) > 10, "building the loop is counted");
+    let questions = [
+        ("blocked", query("analytics.tiktok.com", 1), 1),
+        ("cached", query("www.example.org", 1), 2),
+        ("ANY", query("www.example.org", 255), 1),
+        ("unreadable", query("www.example.org", 1)[..20].to_vec(), 0),
+    ];
+    for (what, packet, answers) in &questions {
+        let warm = (0..50).any(|_| {
+            // New bindings are published some time after they are made.
+            std::thread::sleep(Duration::from_millis(25));
+            let before = allocations_of_thread(WORKER);
+            burst(&client, packet);
+            allocations_of_thread(WORKER) == before
+        });
+        assert!(warm, "{what}: each burst allocates");
+        let before = allocations_of_thread(WORKER);
+        for _ in 0..50 {
+            assert_eq!(burst(&client, packet)[7], *answers, "{what}");
+        }
+        assert_eq!(allocations_of_thread(WORKER) - before, 0, "{what}");
+    }
+    house.log.flush();
+    let (replies, events) = (serving.counts().udp, house.log.figures().events);
+    assert!(replies >= 200 * BURST as u64 && events >= 150 * BURST as u64, "{replies}, {events}");
+    serving.stop(Duration::ZERO);
+}
+
+#[test]
+fn what_zones_of_ours_say_is_given_without_allocation() {
+    let mut house = House::new();
+    for (name, query_type, code) in [
+        ("localhost", 1, 0),
+        ("x.localhost", 28, 0),
+        ("deadpixel.internal", 1, 0),
+        ("deadpixel.internal", 28, 0),
+        ("1.0.0.127.in-addr.arpa", 12, 0),
+        ("tv.home.arpa", 1, 3),
+        ("1.1.168.192.in-addr.arpa", 12, 3),
+        ("router", 1, 3),
+        ("wpad.lan", 1, 3),
+    ] {
+        let (count, reply) = house.allocations_of(CLIENT, &query(name, query_type));
+        assert_eq!((count, reply[3] & 0x0f, reply[2] & 0x04), (0, code, 4), "{name}");
+    }
 }

@@ -202,6 +202,15 @@ pub struct PolicyText {
     pub text: String,
 }
 
+/// Removes answers from the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheFlush {
+    /// Only those about this name and all below it.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

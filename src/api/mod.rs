@@ -7,7 +7,7 @@ mod questions;
 mod views;
 
 pub use changes::{
-    CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, Dismissal, LevelChange,
+    CacheFlush, CompanyChange, DeviceChange, DeviceMerge, DeviceSplitting, Dismissal, LevelChange,
     ListAddition, ListChange, ListRollback, PauseChange, PolicyText, ResumeChange, RuleChange,
     RuleRemoval, RuleText, ScopeChoice, UndoRequest, UpdateRequest,
 };
@@ -16,14 +16,15 @@ pub use questions::{
     DiffParams, ForgetParams, HistoryParams, LogParams, NoticeParams, WhoParams, WhyParams,
 };
 pub use views::{
-    BindingView, Bound, ChangeView, Changed, Checked, CompanyBrief, CompanyRow, CompanyView,
-    Counts, DecidedBy, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView, DevicesMerged,
-    Dismissed, Expected, FailedAssert, Fate, Gap, HardwareView, Health, HeardName, IgnoredClaim,
-    LevelList, LevelView, LikenessView, LineView, ListBrief, ListMatch, ListState, ListUpdateView,
-    ListView, ListWorth, LogEntry, LogPage, LogState, NoticeView, Overlap, OwnMatch, PauseView,
-    PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, QueryTally, ReceivedView, Reloaded,
-    RevisionView, RuleSyntax, RuleView, Rules, ScheduleView, Status, SwitchView, Tally, Tested,
-    UpdateEvent, UpdateOutcome, UpstreamView, VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
+    BindingView, Bound, CacheFlushed, CacheView, ChangeView, Changed, Checked, CompanyBrief,
+    CompanyRow, CompanyView, Counts, DecidedBy, DeviceBrief, DeviceDetails, DeviceSplit,
+    DeviceView, DevicesMerged, Dismissed, Expected, FailedAssert, Fate, Gap, HardwareView, Health,
+    HeardName, IgnoredClaim, LevelList, LevelView, LikenessView, LimitedClient, LineView,
+    ListBrief, ListMatch, ListState, ListUpdateView, ListView, ListWorth, LogEntry, LogPage,
+    LogState, NoticeView, Overlap, OwnMatch, PauseView, PlannedChange, PolicyDiff, PolicyPlan,
+    PolicyUndone, QueryTally, ReceivedView, Reloaded, RevisionView, RuleSyntax, RuleView, Rules,
+    ScheduleView, Status, SwitchView, Tally, Tested, UpdateEvent, UpdateOutcome, UpstreamView,
+    VersionView, Who, WhoRow, Why, WhyAlias, timestamp,
 };
 
 /// The most events one page of the log holds.

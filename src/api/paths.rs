@@ -50,6 +50,10 @@ pub const RESUME: &str = "/api/v1/resume";
 pub const NOTICES: &str = "/api/v1/notices";
 /// `POST`: a notice, or `all` that are open, dismissed.
 pub const NOTICE_DISMISS: &str = "/api/v1/notices/{id}/dismiss";
+/// `GET`: how full the cache is, and how well it serves.
+pub const CACHE: &str = "/api/v1/cache";
+/// `POST`: removes answers from the cache.
+pub const CACHE_FLUSH: &str = "/api/v1/cache/flush";
 /// `POST`: reads the files again.
 pub const RELOAD: &str = "/api/v1/reload";
 /// `POST`: holds the policy in force to asserts.

@@ -6,17 +6,23 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use regex::{Regex, RegexSet};
+use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
 use super::{Row, RowName};
-use crate::model::{HashSeed, NameHashes, NameRef};
+use crate::model::{HashSeed, MAX_NAME_OCTETS, NameHashes, NameRef};
 
 /// Most characters of a name's presentation form: each octet may become `\DDD`.
-const PRESENTATION: usize = 4 * crate::model::MAX_NAME_OCTETS;
+const PRESENTATION: usize = 4 * MAX_NAME_OCTETS;
+
+/// Shorter texts are in too many names to tell anything.
+const SHORTEST_NEEDED: usize = 4;
 
 /// Rows by name hash and by pattern; a row is its place in the catalogue.
 pub(super) struct Index {
     names: HashMap<u64, u32, BuildHasherDefault<Given>>,
+    needed: Option<AhoCorasick>,
     any_pattern: RegexSet,
     patterns: Vec<(Regex, u32)>,
 }
@@ -36,7 +42,8 @@ impl Index {
             }
         }
         let any_pattern = RegexSet::new(patterns.iter().map(|(regex, _)| regex.as_str()))?;
-        Ok(Index { names, any_pattern, patterns })
+        let needed = needed(patterns.iter().map(|(regex, _)| regex.as_str()));
+        Ok(Index { names, needed, any_pattern, patterns })
     }
 
     /// Returns the row that may have a name with this hash; the caller compares the name.
@@ -46,59 +53,66 @@ impl Index {
 
     /// Returns the row of the first pattern that matches the name.
     pub fn by_pattern(&self, name: NameRef<'_>) -> Option<u32> {
-        if self.patterns.is_empty() {
-            return None;
+        let mut plain = [0; MAX_NAME_OCTETS];
+        match name.plain_text(&mut plain) {
+            Some(text) => self.by_text(text),
+            None => self.by_text(Presentation::default().of(name)?),
         }
-        let mut buffer = Presentation { octets: [0; PRESENTATION], length: 0 };
-        let text = buffer.of(name)?;
-        // The set tells in one pass that none matches, which is the usual answer; which one
-        // matches it could tell only into memory of its own.
-        if !self.any_pattern.is_match(text) {
+    }
+
+    fn by_text(&self, text: &str) -> Option<u32> {
+        // Both tell in one pass that none matches, which is the usual answer; which one matches
+        // the set could tell only into memory of its own.
+        let possible = self.needed.as_ref().is_none_or(|needed| needed.is_match(text));
+        if !possible || !self.any_pattern.is_match(text) {
             return None;
         }
         self.patterns.iter().find(|(regex, _)| regex.is_match(text)).map(|(_, place)| *place)
     }
 }
 
-/// A name's presentation form, written without allocation.
+/// Returns the texts of which a name needs one to match any pattern: how each begins or ends.
+fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<AhoCorasick> {
+    let mut texts = Vec::new();
+    for pattern in patterns {
+        let parsed = regex_syntax::parse(pattern).ok()?;
+        let ends = [ExtractKind::Prefix, ExtractKind::Suffix]
+            .map(|kind| Extractor::new().kind(kind).extract(&parsed));
+        let of_length = |ends: &Seq| ends.min_literal_len().filter(|_| ends.is_finite());
+        let best = ends.iter().max_by_key(|ends| of_length(ends))?;
+        of_length(best).filter(|&length| length >= SHORTEST_NEEDED)?;
+        texts.extend(best.literals()?.iter().map(|text| text.as_bytes().to_vec()));
+    }
+    AhoCorasickBuilder::new().prefilter(false).kind(Some(AhoCorasickKind::DFA)).build(texts).ok()
+}
+
+/// The presentation form of a name with octets to be escaped, written without allocation.
 struct Presentation {
     octets: [u8; PRESENTATION],
     length: usize,
 }
 
+impl Default for Presentation {
+    fn default() -> Presentation {
+        Presentation { octets: [0; PRESENTATION], length: 0 }
+    }
+}
+
 impl Presentation {
     fn of(&mut self, name: NameRef<'_>) -> Option<&str> {
-        for (position, label) in name.labels().enumerate() {
-            if position > 0 {
-                self.push(b".")?;
-            }
-            if !label.iter().all(|&octet| is_plain(octet)) {
-                // Escapes are the business of the name's own display form.
-                self.length = 0;
-                write!(self, "{name}").ok()?;
-                break;
-            }
-            self.push(label)?;
-        }
+        write!(self, "{name}").ok()?;
         std::str::from_utf8(self.octets.get(..self.length)?).ok()
-    }
-
-    fn push(&mut self, octets: &[u8]) -> Option<()> {
-        let end = self.length + octets.len();
-        self.octets.get_mut(self.length..end)?.copy_from_slice(octets);
-        self.length = end;
-        Some(())
     }
 }
 
 impl Write for Presentation {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.push(text.as_bytes()).ok_or(std::fmt::Error)
+        let end = self.length + text.len();
+        let place = self.octets.get_mut(self.length..end).ok_or(std::fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
     }
-}
-
-fn is_plain(octet: u8) -> bool {
-    octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_')
 }
 
 /// A hasher for keys that are hashes already.
@@ -129,7 +143,7 @@ mod tests {
     use crate::model::DomainName;
 
     fn presentation(name: &DomainName) -> String {
-        let mut buffer = Presentation { octets: [0; PRESENTATION], length: 0 };
+        let mut buffer = Presentation::default();
         buffer.of(name.as_ref()).expect("it fits").to_string()
     }
 
@@ -159,6 +173,24 @@ mod tests {
             wire.push(0);
             let name = DomainName::from_wire(&wire).expect("a name");
             prop_assert_eq!(presentation(&name), name.to_string());
+        }
+    }
+
+    #[test]
+    fn what_a_shipped_pattern_matches_has_a_text_that_is_needed() {
+        let catalogue = super::super::Catalogue::shipped(HashSeed([7, 11]));
+        assert!(catalogue.index.needed.is_some());
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        for (pattern, _) in &catalogue.index.patterns {
+            let body = pattern.as_str().trim_start_matches('^').trim_end_matches('$');
+            let texts = prop::string::string_regex(body).expect("it can be made up");
+            let holds = |text: String| {
+                prop_assert!(catalogue.index.by_text(&text).is_some(), "{text}");
+                Ok(())
+            };
+            runner
+                .run(&texts, holds)
+                .unwrap_or_else(|error| panic!("{}: {error}", pattern.as_str()));
         }
     }
 }

@@ -21,7 +21,7 @@ use self::files::{Text, Texts};
 use self::index::Index;
 use self::tsv::Sheet;
 use crate::diagnostic::{Problem, Problems};
-use crate::model::{Company, CompanyId, DomainName, HashSeed, NameHashes, NameRef, Tier};
+use crate::model::{Company, CompanyId, DomainName, HashSeed, NameRef, Tier};
 
 /// What the shipped catalogue proposes for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ impl Catalogue {
     }
 
     /// Returns the row that speaks for a name: its own, else a pattern's, else its nearest parent's.
-    pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> Option<&Row> {
-        let mut walk = name.walk().zip(hashes.as_slice());
+    pub fn find(&self, name: NameRef<'_>, hashes: &[u64]) -> Option<&Row> {
+        let mut walk = name.walk().zip(hashes);
         let own = walk.next().and_then(|(name, &hash)| self.row_of(name, hash));
         own.or_else(|| self.row_at(self.index.by_pattern(name)?).map(|(_, row)| row)).or_else(
             || {

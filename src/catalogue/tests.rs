@@ -6,6 +6,7 @@ use std::fs;
 use regex::Regex;
 
 use super::*;
+use crate::model::NameHashes;
 
 const SEED: HashSeed = HashSeed([7, 11]);
 const README: &str = include_str!("../../blocklists/README.md");

@@ -109,6 +109,9 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<NoticesCommand>,
     },
+    /// Answers that upstreams gave, kept for their time
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Reads config.toml, policy.toml and the lists again
     Reload,
     /// The configuration of the process
@@ -439,6 +442,18 @@ pub enum NoticesCommand {
         /// For good: never again of that subject
         #[arg(long)]
         always: bool,
+    },
+}
+
+/// What to do with the cache.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CacheCommand {
+    /// How full it is, and how well it serves
+    Stats,
+    /// Removes answers, so that upstreams are asked again; all, unless a name is given
+    Flush {
+        /// Only this name and all below it
+        name: Option<String>,
     },
 }
 

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{
-    Args, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs, ListsCommand, LogArgs,
-    NoticesCommand, PolicyCommand, RuleArgs, RulesCommand, ScopeArgs, WhyArgs,
+    Args, CacheCommand, Command, CompanyCommand, ConfigCommand, DeviceCommand, ListArgs,
+    ListsCommand, LogArgs, NoticesCommand, PolicyCommand, RuleArgs, RulesCommand, ScopeArgs,
+    WhyArgs,
 };
 use client::Client;
 use failure::Failure;

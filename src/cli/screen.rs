@@ -46,7 +46,9 @@ impl Screen {
     pub fn of_process() -> Screen {
         let terminal = std::io::stdout().is_terminal();
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        let measured = || terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
+        let size = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let measured =
+            || size().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
         let columns = columns.or_else(|| measured().filter(|_| terminal));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

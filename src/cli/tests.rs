@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::commands::{
-    companies, device, device_changes, devices, levels, lists, log, notices, policy_past,
+    cache, companies, device, device_changes, devices, levels, lists, log, notices, policy_past,
     policy_plan, rules, status, who, why,
 };
 use super::*;
@@ -75,6 +75,8 @@ fn printed(command: &Command, json: &str) -> String {
         Command::Notices { .. } => {
             show(json, |view: &Vec<_>, screen| notices::render(view, screen))
         }
+        Command::Cache(CacheCommand::Stats) => show(json, cache::render),
+        Command::Cache(CacheCommand::Flush { .. }) => show(json, cache::flushed_message),
         other => panic!("no example is laid out for {other:?}"),
     }
 }
@@ -137,5 +139,7 @@ fn every_read_has_an_example() {
     has("lists info", |command| matches!(command, Command::Lists { command: Some(_) }));
     has("levels", |command| matches!(command, Command::Levels));
     has("rules", |command| matches!(command, Command::Rules { .. }));
+    has("cache stats", |it| matches!(it, Command::Cache(CacheCommand::Stats)));
+    has("cache flush", |it| matches!(it, Command::Cache(CacheCommand::Flush { .. })));
     has("notices", |command| matches!(command, Command::Notices { .. }));
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
 use crate::discovery::{self, Discovery};
-use crate::dns_server::{self, Bound, Serving};
+use crate::dns_server::{self, Behind, Bound, Serving};
 use crate::http_server::{self, UnixDoor};
 use crate::lists::Lists;
 use crate::lists::fetch::{Fetcher, Trust};
@@ -75,15 +75,12 @@ impl Daemon {
             let _inside = runtime.enter();
             Parts::assemble(config.clone(), &data, clock)?
         };
-        let notices = notices_at_start(&bound, &parts);
         let addresses = bound.addresses();
-        let serving = bound
-            .serve(&config.dns, parts.resolver.clone(), parts.log.clone(), parts.clock.clone())
-            .map_err(failed)?;
+        let serving = bound.serve(&config.dns, parts.behind_the_doors()).map_err(failed)?;
         let doors: Doors = Arc::new(Mutex::new(Some(serving)));
         let reloader = Reloader::new(config.clone(), parts.policy.clone());
         let watchers = watchers(&parts, &addresses)?;
-        let http = http_parts(&parts, &doors, &reloader, notices, (&addresses, &watchers));
+        let http = http_parts(&parts, &doors, &reloader, (&addresses, &watchers));
         let api = serve_api(&runtime, local_door, http);
         keep_writing(&runtime, &parts.devices);
         watchers.keep_looking(&runtime);
@@ -183,7 +180,7 @@ impl Parts {
             upstreams: upstreams.clone(),
             clock: clock.clone(),
         };
-        let resolver = Resolver::new(&config.resolver, config.upstream.cache_bytes, handles);
+        let resolver = Resolver::new(&config.resolver, &config.upstream, handles);
         let trust = Trust::with_own(config.lists.ca.as_deref()).map_err(StartError::Unusable)?;
         let fetcher = Fetcher::new(upstreams.clone(), &trust).map_err(StartError::Failed)?;
         let (for_updates, clocks) = (policy.clone(), clock.clone());
@@ -203,6 +200,17 @@ impl Parts {
             resolver,
             updates,
         })
+    }
+}
+
+impl Parts {
+    fn behind_the_doors(&self) -> Behind {
+        Behind {
+            resolver: self.resolver.clone(),
+            log: self.log.clone(),
+            clock: self.clock.clone(),
+            own: self.discovery.own_addresses(),
+        }
     }
 }
 
@@ -284,12 +292,12 @@ fn http_parts(
     parts: &Parts,
     doors: &Doors,
     reloader: &Reloader,
-    at_start: Vec<String>,
     (addresses, watchers): (&[SocketAddr], &Watchers),
 ) -> http_server::Parts {
     let file = parts.config.file.as_ref();
     let for_counts = doors.clone();
     let for_reload = reloader.clone();
+    let (doors, damaged) = (doors.clone(), damage(&parts.state));
     let for_notices = reloader.clone();
     http_server::Parts {
         log: parts.log.clone(),
@@ -310,7 +318,9 @@ fn http_parts(
         updates: list_updates(&parts.updates),
         reload: Arc::new(move || for_reload.reload()),
         notices: Arc::new(move || {
-            let mut notices = at_start.clone();
+            let doors = doors.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut notices = doors.as_ref().map(Serving::notices).unwrap_or_default();
+            notices.extend(damaged.clone());
             notices.extend(for_notices.notice());
             notices
         }),
@@ -346,12 +356,11 @@ fn list_updates(updates: &ListUpdates) -> http_server::ListUpdates {
     }
 }
 
-/// Returns what a person should know of this start.
-fn notices_at_start(bound: &Bound, parts: &Parts) -> Vec<String> {
-    let damaged = parts.state.damaged().map(|aside| {
+/// Returns what a person should know of the database.
+fn damage(state: &Database) -> Option<String> {
+    state.damaged().map(|aside| {
         format!("state.db was damaged: it lies in {}, and a new one was begun", aside.display())
-    });
-    bound.notices().iter().cloned().chain(damaged).collect()
+    })
 }
 
 fn policy_error(error: policy_file::StartError) -> StartError {

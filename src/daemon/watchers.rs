@@ -172,23 +172,21 @@ impl Watchers {
         Surroundings {
             routers,
             bridges,
-            own: own_addresses(&parts.listening),
+            own: self.own_addresses(),
             contained: self.0.contained,
             scheduled: !parts.policy.standing().schedules.is_empty(),
             utc: zone.source != ZoneSource::Config && zone.is_utc(),
         }
     }
-}
 
-fn own_addresses(listening: &[SocketAddr]) -> Vec<IpAddr> {
-    let bound = listening.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
-    let found = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let of_interfaces = found.filter_map(|entry| {
-        let address = entry.address?;
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
-    });
-    bound.chain(of_interfaces).collect()
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        let parts = &self.0.parts;
+        let bound = parts.listening.iter().map(SocketAddr::ip);
+        let bound = bound.filter(|address| !address.is_unspecified());
+        let of_interfaces = parts.discovery.own_addresses();
+        let of_interfaces = of_interfaces.borrow();
+        bound.chain(of_interfaces.iter().map(|own| own.address)).collect()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

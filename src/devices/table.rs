@@ -7,12 +7,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{Asker, Binding, Claim};
-use crate::model::HardwareAddress;
+use crate::model::{HardwareAddress, QuickHash};
 
 /// Shards; a change copies its own alone.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<Asker, Binding>;
+type Shard = HashMap<Asker, Binding, QuickHash>;
 
 /// The published bindings.
 pub(super) struct Table {
@@ -23,8 +23,9 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new() -> Table {
+        let empty = Shard::default();
         Table {
-            shards: (0..SHARDS).map(|_| ArcSwap::from_pointee(Shard::new())).collect(),
+            shards: (0..SHARDS).map(|_| ArcSwap::from_pointee(empty.clone())).collect(),
             seed: getrandom::u64().expect("the system gives random octets"),
         }
     }

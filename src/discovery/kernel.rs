@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Dump, Effect, OnLink, Running, Senses, Sight, Sights, Subscription, Table, Tables, messages,
+    Dump, Effect, OnLink, Own, Running, Senses, Sight, Sights, Subscription, Table, Tables,
+    messages,
 };
 use crate::devices::Neighbour;
 
@@ -32,6 +33,9 @@ const BEFORE_ALL: Duration = Duration::from_millis(100);
 const LONGEST_DUMP: Duration = Duration::from_secs(10);
 const MAX_ATTEMPTS: u32 = 100;
 
+/// Where nothing is told, our addresses are looked up this often.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
+
 /// Before the first and the latest new attempt to subscribe.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -51,6 +55,7 @@ pub(super) type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 pub(super) struct Kernel {
     pub(super) tell: Tell,
     pub(super) on_link: Arc<ArcSwap<OnLink>>,
+    pub(super) own: Own,
     pub(super) sights: Sights,
     /// Octets of news that may wait.
     pub(super) room: usize,
@@ -75,7 +80,7 @@ impl Kernel {
                 Ok(follower) => follower,
                 Err(error) => {
                     self.lose(senses, &error);
-                    sleep(backoff).await;
+                    self.wait(backoff).await;
                     backoff = (backoff * 2).min(latest);
                     continue;
                 }
@@ -86,8 +91,18 @@ impl Kernel {
                 backoff = first;
             }
             self.lose(senses, &error);
-            sleep(backoff).await;
+            self.wait(backoff).await;
             backoff = (backoff * 2).min(latest);
+        }
+    }
+
+    /// Waits that long, and looks our addresses up meanwhile.
+    async fn wait(&self, mut rest: Duration) {
+        while !rest.is_zero() {
+            self.own.read_again();
+            let part = rest.min(BETWEEN_LOOKS);
+            sleep(part).await;
+            rest -= part;
         }
     }
 
@@ -191,6 +206,11 @@ impl<'a> Follower<'a> {
         {
             self.kernel.on_link.store(Arc::new(on_link));
         }
+        if !self.is_due(Table::Addresses)
+            && let Some(own) = self.tables.take_own()
+        {
+            self.kernel.own.publish(own);
+        }
         Ok(())
     }
 
@@ -207,8 +227,13 @@ impl<'a> Follower<'a> {
 
     /// Returns whether no table but that of neighbours is yet to be read.
     fn knows_links(&self) -> bool {
-        let under_way = self.dump.map(|(dump, _)| dump.table);
-        under_way.iter().chain(&self.due).all(|table| *table == Table::Neighbours)
+        let tables = [Table::Links, Table::Addresses, Table::Routes];
+        tables.into_iter().all(|table| !self.is_due(table))
+    }
+
+    /// Returns whether a table is yet to be read, or to be read to its end.
+    fn is_due(&self, table: Table) -> bool {
+        self.dump.is_some_and(|(dump, _)| dump.table == table) || self.due.contains(&table)
     }
 
     /// Returns when something will be due.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
-use nix::sys::socket::SockaddrStorage;
 
+use super::interfaces;
 use crate::model::Prefix;
 
 /// One interface that is up, other than loopback.
@@ -38,16 +37,14 @@ impl Links {
     /// Asks the kernel; none where it does not tell.
     pub(super) fn read() -> Links {
         let mut found: BTreeMap<String, Link> = BTreeMap::new();
-        for entry in getifaddrs().into_iter().flatten() {
+        for listed in interfaces::list().into_iter().flatten() {
             let up = InterfaceFlags::IFF_UP;
-            if !entry.flags.contains(up) || entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
+            if !listed.flags.contains(up) || listed.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
                 continue;
             }
-            let link = found.entry(entry.interface_name).or_default();
-            link.multicast = entry.flags.contains(InterfaceFlags::IFF_MULTICAST);
-            let address = entry.address.as_ref().and_then(ip);
-            let mask = entry.netmask.as_ref().and_then(ip);
-            link.addresses.extend(address.zip(mask.map(length)));
+            let link = found.entry(listed.name).or_default();
+            link.multicast = listed.flags.contains(InterfaceFlags::IFF_MULTICAST);
+            link.addresses.extend(listed.address);
         }
         let numbered = found.into_iter().filter_map(|(name, link)| {
             let index = if_nametoindex(name.as_str()).ok()?;
@@ -72,19 +69,6 @@ impl Links {
         let mut all = self.0.iter().flat_map(|link| &link.addresses);
         all.any(|&(ours, bits)| Prefix::of(ours, bits).is_some_and(|link| link.contains(address)))
     }
-}
-
-fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-}
-
-fn length(mask: IpAddr) -> u8 {
-    let ones = match mask {
-        IpAddr::V4(mask) => mask.to_bits().count_ones(),
-        IpAddr::V6(mask) => mask.to_bits().count_ones(),
-    };
-    u8::try_from(ones).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{NameServers, Octets, attribute, name_servers, read_address, read_number};
+use super::{NameServers, Octets, OwnAddress, attribute, name_servers, read_address, read_number};
 use crate::model::{HardwareAddress, Prefix};
 
 const ERROR: u16 = 2;
@@ -56,15 +56,6 @@ pub(super) enum News {
     Other,
     /// News were lost, or are not to be read.
     Doubt,
-}
-
-/// An address of this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct OwnAddress {
-    pub(super) address: IpAddr,
-    /// Its link's addresses.
-    pub(super) prefix: Prefix,
-    pub(super) interface: u32,
 }
 
 /// A route that tells of our links: to a link itself, or to everywhere.
@@ -156,15 +147,19 @@ fn link(mut octets: Octets<'_>) -> Option<News> {
 fn own_address(mut octets: Octets<'_>) -> Option<OwnAddress> {
     const ADDRESS: u16 = 1;
     const LOCAL: u16 = 2;
+    const OPTIMISTIC: u8 = 0x04;
+    const FOUND_ELSEWHERE: u8 = 0x08;
+    const TENTATIVE: u8 = 0x40;
     octets.take_u8()?;
-    let bits = octets.take_u8()?;
-    octets.take_u16()?;
+    let (bits, flags) = (octets.take_u8()?, octets.take_u8()?);
+    octets.take_u8()?;
     let interface = octets.take_u32()?;
+    let tentative = flags & (TENTATIVE | OPTIMISTIC) == TENTATIVE || flags & FOUND_ELSEWHERE != 0;
     let far = attribute(octets.0, ADDRESS).and_then(read_address);
     // Where a link has two ends, the address of the other one is told too.
     let near = attribute(octets.0, LOCAL).and_then(read_address);
     let prefix = Prefix::of(far.or(near)?, bits)?;
-    Some(OwnAddress { address: near.or(far)?, prefix, interface })
+    Some(OwnAddress { address: near.or(far)?, prefix, interface, tentative })
 }
 
 /// Reads `rtmsg` and its attributes; `None` for routes that tell nothing of our links.

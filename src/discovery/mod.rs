@@ -3,6 +3,7 @@
 //! Everything found goes to [`Devices`]; nothing here decides who is who.
 
 mod hearing;
+mod interfaces;
 mod kernel;
 pub mod leases;
 mod links;
@@ -13,6 +14,7 @@ mod name_servers;
 mod netlink;
 mod octets;
 mod on_link;
+mod own;
 mod reverse_names;
 mod running;
 mod settings;
@@ -24,20 +26,23 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::devices::Devices;
 
+pub use own::OwnAddress;
 pub use settings::Settings;
 
 use hearing::Hearing;
 use kernel::{Kernel, ROOM, Tell, Told};
 use look_up::LookUps;
-use messages::{Message, News, OwnAddress, Route, Row, messages, request, row_of};
+use messages::{Message, News, Route, Row, messages, request, row_of};
 use name_servers::{NameServers, name_servers};
 use netlink::{Inquiry, Subscription};
 use octets::{Octets, attribute, read_address, read_number};
 use on_link::{OnLink, Place};
+use own::{Own, is_link};
 use running::{Running, Senses, Sights};
 use tables::{Dump, Effect, Table, Tables};
 
@@ -79,6 +84,7 @@ pub struct Discovery(Arc<Inner>);
 
 struct Inner {
     sights: Sights,
+    own: Own,
     /// None where nothing was started.
     look_ups: Option<LookUps>,
     running: Vec<Running>,
@@ -97,17 +103,19 @@ impl Discovery {
         let tell = tell(&parts);
         let look_ups = LookUps::new(tell.clone(), on_link.clone(), parts.clock.clone());
         let (ready, read) = sync_channel(1);
-        let kernel = Kernel { tell, on_link, sights: sights.clone(), room: ROOM, ready };
+        let own = Own::read();
+        let kernel =
+            Kernel { tell, on_link, own: own.clone(), sights: sights.clone(), room: ROOM, ready };
         let running = vec![kernel::spawn(kernel)];
         // Those who ask before the tables are read are looked up one by one.
         let _ = read.recv_timeout(BEFORE_START);
-        Discovery(Arc::new(Inner { sights, look_ups: Some(look_ups), running, hearing }))
+        Discovery(Arc::new(Inner { sights, own, look_ups: Some(look_ups), running, hearing }))
     }
 
     /// Sees nothing: for tests, and where only addresses matter.
     pub fn blind() -> Discovery {
-        let (sights, running) = (Sights::default(), Vec::new());
-        Discovery(Arc::new(Inner { sights, look_ups: None, running, hearing: None }))
+        let (sights, own, running) = (Sights::default(), Own::read(), Vec::new());
+        Discovery(Arc::new(Inner { sights, own, look_ups: None, running, hearing: None }))
     }
 
     /// Looks for whose an address is, asking the kernel and the link; within 50 ms
@@ -124,6 +132,11 @@ impl Discovery {
     pub fn senses(&self) -> Vec<Sense> {
         let heard = self.0.hearing.iter().flat_map(Hearing::senses);
         self.0.running.iter().flat_map(Running::senses).chain(heard).collect()
+    }
+
+    /// Returns what tells the addresses of this machine, now and whenever they change.
+    pub fn own_addresses(&self) -> watch::Receiver<Arc<[OwnAddress]>> {
+        self.0.own.follow()
     }
 
     /// Returns what was seen since the last call.

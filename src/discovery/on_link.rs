@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::is_link;
 use crate::model::Prefix;
-
-/// Shortest prefixes believed to be a link; a shorter one is a tunnel's way to say "everything".
-const SHORTEST: (u8, u8) = (8, 32);
 
 /// Addresses on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,11 +22,7 @@ pub(super) struct OnLink {
 
 impl OnLink {
     pub(super) fn new(mut places: Vec<Place>, addresses: Vec<(IpAddr, u32)>) -> OnLink {
-        places.retain(|place| {
-            let (v4, v6) = SHORTEST;
-            let shortest = if place.prefix.address().is_ipv4() { v4 } else { v6 };
-            place.prefix.bits() >= shortest
-        });
+        places.retain(|place| is_link(place.prefix));
         // The longest prefix first.
         places.sort_by_key(|place| (std::cmp::Reverse(place.prefix.bits()), place.interface));
         places.dedup();

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::{Message, NameServers, News, OnLink, OwnAddress, Place, Route, Row};
 use crate::devices::Neighbour;
+use crate::model::Prefix;
 
 /// Most rows that are kept of links, addresses and routes.
 const MAX_ROWS: usize = 4_096;
@@ -54,7 +55,8 @@ pub(super) struct Dump {
 pub(super) struct Tables {
     /// Interfaces with hardware addresses.
     ethernet: HashSet<u32>,
-    own: HashSet<OwnAddress>,
+    /// Our addresses, and whether each is tentative.
+    own: HashMap<(IpAddr, Prefix, u32), bool>,
     on_link: HashSet<Place>,
     routers: BTreeSet<IpAddr>,
     /// What a dump of neighbours has said up to now; `None` while there is none.
@@ -65,6 +67,8 @@ pub(super) struct Tables {
     interrupted: bool,
     /// Whether links, addresses or routes changed.
     changed: bool,
+    /// Whether our addresses changed.
+    own_changed: bool,
 }
 
 impl Table {
@@ -90,7 +94,10 @@ impl Tables {
         self.changed |= table != Table::Neighbours;
         match table {
             Table::Links => self.ethernet.clear(),
-            Table::Addresses => self.own.clear(),
+            Table::Addresses => {
+                self.own.clear();
+                self.own_changed = true;
+            }
             Table::Routes => {
                 self.on_link.clear();
                 self.routers.clear();
@@ -116,13 +123,12 @@ impl Tables {
             News::Link { interface, .. } | News::LinkGone(interface) => {
                 self.changed |= self.ethernet.remove(&interface);
             }
-            News::Address(own) => {
-                if keep(&mut self.own, own) {
-                    self.changed = true;
-                    self.lose(own.address, own.interface);
-                }
+            News::Address(own) => self.take_own_address(own),
+            News::AddressGone(own) => {
+                let gone = self.own.remove(&(own.address, own.prefix, own.interface)).is_some();
+                self.changed |= gone;
+                self.own_changed |= gone;
             }
-            News::AddressGone(own) => self.changed |= self.own.remove(&own),
             News::Route(route) if dump.is_some() => self.take_route(route),
             News::Route(_) | News::RouteGone(_) => return Effect::Routes,
             News::Neighbour(row) => self.take_row(row),
@@ -162,11 +168,34 @@ impl Tables {
             return None;
         }
         let is_ethernet = |place: &Place| self.ethernet.contains(&place.interface);
-        let of_own = self.own.iter();
-        let of_own = of_own.map(|own| Place { prefix: own.prefix, interface: own.interface });
+        let of_own = self.own.keys().map(|&(_, prefix, interface)| Place { prefix, interface });
         let places = of_own.chain(self.on_link.iter().copied()).filter(is_ethernet);
-        let own = self.own.iter().map(|own| (own.address, own.interface));
+        let own = self.own.keys().map(|&(address, _, interface)| (address, interface));
         Some(OnLink::new(places.collect(), own.collect()))
+    }
+
+    /// Returns our addresses, if they changed since the last call.
+    pub(super) fn take_own(&mut self) -> Option<Vec<OwnAddress>> {
+        let own = self.own.iter().map(|(&(address, prefix, interface), &tentative)| OwnAddress {
+            address,
+            prefix,
+            interface,
+            tentative,
+        });
+        std::mem::take(&mut self.own_changed).then(|| own.collect())
+    }
+
+    fn take_own_address(&mut self, own: OwnAddress) {
+        let key = (own.address, own.prefix, own.interface);
+        if self.own.len() >= MAX_ROWS && !self.own.contains_key(&key) {
+            return;
+        }
+        let known = self.own.insert(key, own.tentative);
+        self.own_changed |= known != Some(own.tentative);
+        if known.is_none() {
+            self.changed = true;
+            self.lose(own.address, own.interface);
+        }
     }
 
     fn take_route(&mut self, route: Route) {
@@ -184,7 +213,7 @@ impl Tables {
     fn take_row(&mut self, row: Row) {
         let Row { address, interface, hardware, reachable } = row;
         let address = address.to_canonical();
-        let ours = || self.own.iter().any(|own| own.address == address);
+        let ours = || self.own.keys().any(|(own, ..)| *own == address);
         let nobody = address.is_loopback() || address.is_multicast() || address.is_unspecified();
         if nobody || !self.ethernet.contains(&interface) && hardware.is_some() || ours() {
             return;
@@ -217,7 +246,7 @@ impl Tables {
 
     /// Whoever advertises our own addresses alone is the router as it should be.
     fn judge(&self, found: NameServers) -> Effect {
-        let ours = |server: &IpAddr| self.own.iter().any(|own| own.address == *server);
+        let ours = |server: &IpAddr| self.own.keys().any(|(own, ..)| own == server);
         if found.servers.iter().all(ours) { Effect::Nothing } else { Effect::Advertised(found) }
     }
 }

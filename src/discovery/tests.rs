@@ -354,6 +354,26 @@ proptest! {
     }
 }
 
+#[test]
+fn an_address_is_tentative_until_the_kernel_uses_it() {
+    let mut ground = Ground::new();
+    ground.tables.take_own();
+    let told = |ground: &mut Ground, kind, flags| {
+        let mut body = own("fd00::9", 64);
+        body[2] = flags;
+        ground.take(&message_of(kind, &body, false));
+        let all = ground.tables.take_own()?;
+        Some(all.iter().find(|own| own.address == address("fd00::9")).map(|own| own.tentative))
+    };
+    assert_eq!(told(&mut ground, 20, 0x40), Some(Some(true)));
+    assert_eq!(told(&mut ground, 20, 0x40), None, "nothing new");
+    assert_eq!(told(&mut ground, 20, 0x44), Some(Some(false)), "optimistic: it is used already");
+    assert_eq!(told(&mut ground, 20, 0x48), Some(Some(true)), "another host has it");
+    assert_eq!(told(&mut ground, 20, 0x80), Some(Some(false)));
+    assert_eq!(told(&mut ground, 21, 0x80), Some(None));
+    assert_eq!(told(&mut ground, 21, 0x80), None, "it is gone already");
+}
+
 /// Runs `test` on a thread that has a network of its own.
 fn in_a_network_of_its_own(test: fn()) {
     let inside = move || match unshare(CloneFlags::CLONE_NEWNET) {
@@ -380,6 +400,7 @@ struct Following {
     runtime: tokio::runtime::Runtime,
     told: Receiver<Told>,
     on_link: Arc<ArcSwap<OnLink>>,
+    own: Own,
     tell: Tell,
     _running: Running,
 }
@@ -398,10 +419,18 @@ impl Following {
         let (ready, _) = sync_channel(1);
         let sights = Sights::default();
         let inside = runtime.enter();
-        let of_it = Kernel { tell: tell.clone(), on_link: on_link.clone(), sights, room, ready };
+        let own = Own::read();
+        let of_it = Kernel {
+            tell: tell.clone(),
+            on_link: on_link.clone(),
+            own: own.clone(),
+            sights,
+            room,
+            ready,
+        };
         let running = kernel::spawn(of_it);
         drop(inside);
-        Following { runtime, told, on_link, tell, _running: running }
+        Following { runtime, told, on_link, own, tell, _running: running }
     }
 
     /// Lets it work until something is told that `wanted` takes.
@@ -413,6 +442,17 @@ impl Following {
             }
         }
         panic!("it is not told within seconds");
+    }
+
+    /// Lets it work until our addresses are as `wanted`.
+    fn until_own(&self, what: &str, wanted: impl Fn(&[OwnAddress]) -> bool) {
+        for _ in 0..1_000 {
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
+            if wanted(&self.own.follow().borrow()) {
+                return;
+            }
+        }
+        panic!("waited in vain until {what}: {:?}", self.own.follow().borrow());
     }
 
     fn all(&self) -> Vec<Neighbour> {
@@ -451,6 +491,32 @@ fn the_tables_are_read_and_then_followed() {
             _ => None,
         });
         assert_eq!(lost.address, address("10.5.0.9"));
+    });
+}
+
+#[test]
+fn our_addresses_are_followed() {
+    in_a_network_of_its_own(|| {
+        ip(LINK);
+        let following = Following::start(kernel::ROOM);
+        let has = |text: &'static str| {
+            let wanted = address(text);
+            move |all: &[OwnAddress]| all.iter().any(|own| own.address == wanted && !own.tentative)
+        };
+        following.until_own("the first is there", has("10.5.0.1"));
+        ip("address add 10.5.0.2/16 dev one\naddress add fd00:5::2/64 dev one nodad\n");
+        following.until_own("another is there", has("10.5.0.2"));
+        following.until_own("one of IPv6 is there", has("fd00:5::2"));
+        ip("address add fd00:5::3/64 dev one\n");
+        let is_tentative = |all: &[OwnAddress]| {
+            all.iter().any(|own| own.address == address("fd00:5::3") && own.tentative)
+        };
+        following.until_own("a tentative one is there", is_tentative);
+        following.until_own("it is tentative no longer", has("fd00:5::3"));
+        ip("address delete 10.5.0.2/16 dev one\n");
+        following.until_own("one has gone", |all| !has("10.5.0.2")(all));
+        ip("link delete one\n");
+        following.until_own("all have gone", |all| !has("10.5.0.1")(all) && !has("fd00:5::2")(all));
     });
 }
 

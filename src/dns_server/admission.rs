@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::discovery::OwnAddress;
 use crate::model::Prefix;
 
-use super::interfaces::{Interface, on_link};
+use super::rate::Rates;
 
 /// What all workers share: who is served, and how much at once.
 pub(super) struct Bounds {
     /// Who is served.
     pub(super) admission: Arc<Admission>,
+    /// How much each client has asked of late.
+    pub(super) rates: Arc<Rates>,
     /// Queries that wait for `finish`.
     pub(super) in_flight: Arc<Allotment>,
     /// Connections.
@@ -47,14 +50,14 @@ pub(super) struct Share {
 }
 
 impl Admission {
-    /// Serves what is private, what is on the links of `interfaces`, and `also`.
-    pub(super) fn new(also: Vec<Prefix>, interfaces: &[Interface]) -> Admission {
-        Admission { also, on_link: ArcSwap::from_pointee(on_link(interfaces)) }
+    /// Serves what is private, what is on our links, and `also`.
+    pub(super) fn new(also: Vec<Prefix>, own: &[OwnAddress]) -> Admission {
+        Admission { also, on_link: ArcSwap::from_pointee(on_link(own)) }
     }
 
-    /// Takes the interfaces as they are now.
-    pub(super) fn refresh(&self, interfaces: &[Interface]) {
-        let fresh = on_link(interfaces);
+    /// Takes our addresses as they are now.
+    pub(super) fn refresh(&self, own: &[OwnAddress]) {
+        let fresh = on_link(own);
         if **self.on_link.load() != fresh {
             self.on_link.store(Arc::new(fresh));
         }
@@ -63,10 +66,21 @@ impl Admission {
     /// Returns whether `client` is served.
     pub(super) fn serves(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
-        is_private(client)
-            || self.also.iter().any(|prefix| prefix.contains(client))
-            || self.on_link.load().iter().any(|prefix| prefix.contains(client))
+        self.is_local(client) || self.also.iter().any(|prefix| prefix.contains(client))
     }
+
+    /// Returns whether `client` is in a network of ours: private, or on one of our links.
+    pub(super) fn is_local(&self, client: IpAddr) -> bool {
+        is_private(client) || self.on_link.load().iter().any(|prefix| prefix.contains(client))
+    }
+}
+
+/// Returns the prefixes whose addresses are reached without a router.
+fn on_link(own: &[OwnAddress]) -> Vec<Prefix> {
+    let mut prefixes: Vec<Prefix> = own.iter().filter_map(OwnAddress::link).collect();
+    prefixes.sort();
+    prefixes.dedup();
+    prefixes
 }
 
 /// Returns whether an address cannot come from the internet: loopback, link-local, RFC 1918,
@@ -133,8 +147,6 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
 
     fn address(text: &str) -> IpAddr {
@@ -168,7 +180,10 @@ mod tests {
 
     #[test]
     fn links_and_given_prefixes_are_served_too() {
-        let link = |address, bits| Interface { address: SocketAddr::new(address, 0), bits };
+        let link = |address, bits| {
+            let prefix = Prefix::of(address, bits).expect("a prefix");
+            OwnAddress { address, prefix, interface: 2, tentative: false }
+        };
         let also = vec!["203.0.113.0/24".parse().expect("a prefix")];
         let admission = Admission::new(also, &[link(address("2001:db8:1::1"), 64)]);
         assert!(admission.serves(address("203.0.113.77")));

@@ -17,9 +17,12 @@ use crate::wire::{Query, Reply, ResponseCode, Unreadable, bare_error};
 
 use super::admission::{Admission, Allotment, Bounds};
 use super::counters::Counters;
+use super::rate::Rates;
 
 /// Room for the reply to a stranger: its question and an OPT.
 const STRANGERS_REPLY: usize = 512;
+/// Room for most replies of an upstream, in one allocation.
+const USUAL_REPLY: usize = 512;
 
 /// What becomes of a message.
 pub(super) enum Answer<F> {
@@ -57,6 +60,7 @@ pub(super) struct Handler {
     resolver: Resolver,
     recorder: RefCell<Recorder>,
     admission: Arc<Admission>,
+    rates: Arc<Rates>,
     in_flight: Arc<Allotment>,
     counters: Arc<Counters>,
     _alive: mpsc::Sender<()>,
@@ -75,6 +79,7 @@ impl Handler {
             resolver,
             recorder: RefCell::new(log.recorder()),
             admission: Arc::clone(&bounds.admission),
+            rates: Arc::clone(&bounds.rates),
             in_flight: Arc::clone(&bounds.in_flight),
             counters: Arc::clone(counters),
             _alive: alive,
@@ -99,6 +104,9 @@ impl Handler {
             refuse(&query, &self.counters, out);
             return Answer::Now;
         }
+        if self.limits(&query, &arrival, out) {
+            return Answer::Now;
+        }
         let unfinished = match self.resolver.begin(&query, &arrival, out) {
             Begun::Replied(judged) => {
                 self.record(judged.as_ref());
@@ -113,7 +121,7 @@ impl Handler {
         };
         let handler = Rc::clone(self);
         Answer::Later(async move {
-            let mut out = Vec::new();
+            let mut out = Vec::with_capacity(USUAL_REPLY);
             match contained(handler.resolver.finish(&unfinished, &mut out)).await {
                 Ok(judged) => handler.record(judged.as_ref()),
                 Err(Defect) => handler.resolver.give_up(&unfinished, &mut out),
@@ -132,6 +140,20 @@ impl Handler {
     fn serves(&self, arrival: &Arrival) -> bool {
         let serves = |client| self.admission.serves(client);
         arrival.forwarder().is_none_or(serves) && serves(arrival.client)
+    }
+
+    /// Returns whether a query is one too many of its client's, and writes the reply to that.
+    fn limits(&self, query: &Query<'_>, arrival: &Arrival, out: &mut Vec<u8>) -> bool {
+        if arrival.forwarder().is_none() && self.is_forwarder(arrival.client) {
+            return false;
+        }
+        let Some(excess) = self.rates.excess(arrival, |client| self.admission.is_local(client))
+        else {
+            return false;
+        };
+        self.counters.limit(excess, arrival.client, arrival.now);
+        excess.write(query, out);
+        true
     }
 
     fn attribute(&self, query: &Query<'_>, arrival: &mut Arrival) {

@@ -1,39 +1,45 @@
-//! Sockets bound: every address of config.toml for every worker, or none.
+//! Sockets of one address: bound for every worker, or not at all.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use nix::errno::Errno;
-use socket2::{Domain, Socket, Type};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use super::interfaces::{self, Interface};
-use super::{BindError, Settings, port_holder};
+use super::{BindError, port_holder};
 
 /// What a burst of queries needs; the kernel's default loses them.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 1_024;
-/// How often a free port is looked for before the search counts as failed.
-const PORT_TRIES: usize = 16;
 
 /// The sockets of one local address for one worker.
 pub(super) struct Door {
-    /// The address, port filled in; never a wildcard.
+    /// The address, port filled in; unspecified where packet info tells it.
     pub(super) address: SocketAddr,
-    /// Its datagrams.
-    pub(super) udp: UdpSocket,
-    /// Its connections.
-    pub(super) tcp: TcpListener,
+    /// Its datagrams; only what was handed over can lack them.
+    pub(super) udp: Option<UdpSocket>,
+    /// Its connections, likewise.
+    pub(super) tcp: Option<TcpListener>,
 }
 
-/// All sockets, by worker.
-pub(super) struct Doors {
-    /// The addresses of config.toml that are served, ports filled in.
-    pub(super) addresses: Vec<SocketAddr>,
-    /// What each worker serves.
-    pub(super) workers: Vec<Vec<Door>>,
-    /// What a person should know.
-    pub(super) notices: Vec<String>,
+/// An address that is to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    /// The address; unspecified for a socket of all.
+    pub(super) address: SocketAddr,
+    /// Whether it is bound even if no interface has it yet.
+    pub(super) ahead: bool,
+}
+
+/// Why an address cannot be bound.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What is wrong, by transport.
+    pub(super) errors: Vec<BindError>,
+    /// Whether the kernel does not let anybody use the address yet.
+    pub(super) unavailable: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -51,142 +57,46 @@ enum Sharing {
     WithWorkers,
 }
 
-/// One pass over the addresses: claims each alone, so that nobody else's port is shared unseen.
-struct Claims<'i> {
-    interfaces: &'i [Interface],
-    doors: Vec<Door>,
-    addresses: Vec<SocketAddr>,
-    notices: Vec<String>,
-    errors: Vec<BindError>,
-}
-
-/// Binds every address or none; tells all that is wrong.
-pub(super) fn open(settings: &Settings) -> Result<Doors, Vec<BindError>> {
-    let interfaces = interfaces::read().unwrap_or_default();
-    let mut claims = Claims {
-        interfaces: &interfaces,
-        doors: Vec::new(),
-        addresses: Vec::new(),
-        notices: Vec::new(),
-        errors: Vec::new(),
-    };
-    settings.listen.iter().for_each(|address| claims.claim(*address));
-    let Claims { doors, addresses, mut notices, errors, .. } = claims;
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    if doors.is_empty() {
-        return Err(settings.listen.iter().map(|address| nowhere(*address)).collect());
-    }
-    notices.extend(doors.first().and_then(|door| buffer_notice(granted(&door.udp))));
-    let workers = share(doors, settings.worker_count())?;
-    Ok(Doors { addresses, workers, notices })
-}
-
-impl Claims<'_> {
-    fn claim(&mut self, configured: SocketAddr) {
-        if configured.is_ipv6() && !has_ipv6() {
-            let notice = format!("{configured} is not served: this machine has no IPv6");
-            self.notices.push(notice);
-            return;
-        }
-        let locals = self.locals(configured);
-        match self.claim_port(&locals) {
-            Ok(doors) => {
-                let port = doors.first().map_or(configured.port(), |door| door.address.port());
-                self.addresses.push(SocketAddr::new(configured.ip(), port));
-                self.doors.extend(doors);
-            }
-            Err(mut errors) => self.errors.append(&mut errors),
-        }
-    }
-
-    /// Returns the addresses of this machine that `configured` means and that are not claimed yet.
-    ///
-    /// A datagram must be answered from the address it was sent to, which a socket bound to a
-    /// wildcard cannot know without packet info.
-    fn locals(&mut self, configured: SocketAddr) -> Vec<SocketAddr> {
-        if !configured.ip().is_unspecified() {
-            self.notice_if_absent(configured);
-        }
-        let mut locals = expand(configured, self.interfaces);
-        locals.retain(|local| self.doors.iter().all(|door| door.address != *local));
-        locals
-    }
-
-    fn notice_if_absent(&mut self, configured: SocketAddr) {
-        let ip = configured.ip();
-        if !ip.is_loopback() && self.interfaces.iter().all(|known| known.address.ip() != ip) {
-            self.notices.push(format!(
-                "no interface has the address {ip} now; it is served as soon as one has"
-            ));
-        }
-    }
-
-    /// Claims all `locals` on one port; port 0 becomes one that is free for all of them.
-    fn claim_port(&self, locals: &[SocketAddr]) -> Result<Vec<Door>, Vec<BindError>> {
-        let Some(first) = locals.first().filter(|first| first.port() == 0) else {
-            return claim_all(locals);
-        };
-        let mut outcome = Ok(Vec::new());
-        for _ in 0..PORT_TRIES {
-            let port = free_port(*first).map_err(|error| vec![tell(*first, "udp", &error)])?;
-            let numbered: Vec<SocketAddr> =
-                locals.iter().map(|local| with_port(*local, port)).collect();
-            outcome = claim_all(&numbered);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome
-    }
-}
-
-fn claim_all(locals: &[SocketAddr]) -> Result<Vec<Door>, Vec<BindError>> {
-    let (mut doors, mut errors) = (Vec::new(), Vec::new());
-    for local in locals {
-        match door(*local, Sharing::Alone) {
-            Ok(door) => doors.push(door),
-            Err(mut told) => errors.append(&mut told),
-        }
-    }
-    if errors.is_empty() { Ok(doors) } else { Err(errors) }
-}
-
-/// Gives every worker its own sockets on the addresses that were claimed.
+/// Opens one door for each of so many workers.
 ///
-/// `SO_REUSEPORT` must be set before a socket is bound, so the claims are given up for it.
-fn share(claimed: Vec<Door>, workers: usize) -> Result<Vec<Vec<Door>>, Vec<BindError>> {
+/// The address is claimed alone first, so that nobody else's port is shared unseen. `SO_REUSEPORT`
+/// must be set before a socket is bound, so the claim is given up for it.
+pub(super) fn open(spot: Spot, workers: usize) -> Result<Vec<Door>, Refusal> {
+    let claimed = door(spot, Sharing::Alone)?;
     if workers == 1 {
         return Ok(vec![claimed]);
     }
-    let addresses: Vec<SocketAddr> = claimed.iter().map(|door| door.address).collect();
     drop(claimed);
-    let doors = || addresses.iter().map(|address| door(*address, Sharing::WithWorkers)).collect();
-    (0..workers).map(|_| doors()).collect()
+    (0..workers).map(|_| door(spot, Sharing::WithWorkers)).collect()
 }
 
-fn door(address: SocketAddr, sharing: Sharing) -> Result<Door, Vec<BindError>> {
-    let udp = bind(address, Transport::Udp, sharing);
-    let tcp = bind(address, Transport::Tcp, sharing);
+fn door(spot: Spot, sharing: Sharing) -> Result<Door, Refusal> {
+    let address = spot.address;
+    let udp = bind(spot, Transport::Udp, sharing);
+    let tcp = bind(spot, Transport::Tcp, sharing);
     match (udp, tcp) {
-        (Ok(udp), Ok(tcp)) => Ok(Door { address, udp: udp.into(), tcp: tcp.into() }),
+        (Ok(udp), Ok(tcp)) => Ok(Door { address, udp: Some(udp.into()), tcp: Some(tcp.into()) }),
         (udp, tcp) => {
-            let udp = udp.err().map(|error| tell(address, "udp", &error));
-            let tcp = tcp.err().map(|error| tell(address, "tcp", &error));
-            Err(udp.into_iter().chain(tcp).collect())
+            let errors = [udp.err().map(|e| ("udp", e)), tcp.err().map(|e| ("tcp", e))];
+            let errors = || errors.iter().flatten();
+            let not_there = |error: &io::Error| error.kind() == ErrorKind::AddrNotAvailable;
+            Err(Refusal {
+                unavailable: errors().all(|(_, error)| not_there(error)),
+                errors: errors().map(|(which, error)| tell(address, which, error)).collect(),
+            })
         }
     }
 }
 
-fn bind(address: SocketAddr, transport: Transport, sharing: Sharing) -> io::Result<Socket> {
+fn bind(spot: Spot, transport: Transport, sharing: Sharing) -> io::Result<Socket> {
+    let address = spot.address;
     let socket = socket(address, transport)?;
     socket.set_nonblocking(true)?;
     if matches!(sharing, Sharing::WithWorkers) {
         socket.set_reuse_port(true)?;
     }
     match socket.bind(&address.into()) {
-        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable && spot.ahead => {
             bind_ahead(&socket, address)?;
         }
         outcome => outcome?,
@@ -207,12 +117,32 @@ fn socket(address: SocketAddr, transport: Transport) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     match transport {
-        // What the kernel refuses is noticed by `buffer_notice`.
-        Transport::Udp => drop(socket.set_recv_buffer_size(RECEIVE_BUFFER)),
+        Transport::Udp => prepare_udp(&socket, address.ip())?,
         // Connections of an earlier run that linger must not hinder a restart.
         Transport::Tcp => socket.set_reuse_address(true)?,
     }
     Ok(socket)
+}
+
+/// Gives a socket for datagrams the buffer it needs, and packet info where its address says little.
+pub(super) fn prepare_udp(socket: &Socket, ip: IpAddr) -> io::Result<()> {
+    if granted(socket) < RECEIVE_BUFFER {
+        // Beyond the system's limit only a privileged process gets it; what the kernel refuses is
+        // noticed by `buffer_notice`.
+        setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
+            .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER))
+            .unwrap_or_default();
+    }
+    match ip {
+        IpAddr::V4(v4) if v4.is_unspecified() => {
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        IpAddr::V6(v6) if v6.is_unspecified() => {
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Binds an address that no interface has yet.
@@ -224,43 +154,36 @@ fn bind_ahead(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     socket.bind(&address.into())
 }
 
-fn expand(configured: SocketAddr, interfaces: &[Interface]) -> Vec<SocketAddr> {
-    if !configured.ip().is_unspecified() {
-        return vec![configured];
-    }
-    let same_family = |local: &SocketAddr| local.is_ipv4() == configured.is_ipv4();
-    let mut locals: Vec<SocketAddr> = interfaces
-        .iter()
-        .map(|interface| with_port(interface.address, configured.port()))
-        .filter(same_family)
-        .collect();
-    locals.sort();
-    locals.dedup();
-    locals
+/// Returns a port that is free at an address.
+pub(super) fn free_port(spot: Spot) -> Result<u16, Refusal> {
+    let bound = bind(spot, Transport::Udp, Sharing::Alone)
+        .and_then(|socket| UdpSocket::from(socket).local_addr().map(|bound| bound.port()));
+    bound.map_err(|error| Refusal {
+        unavailable: error.kind() == ErrorKind::AddrNotAvailable,
+        errors: vec![tell(spot.address, "udp", &error)],
+    })
 }
 
-fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
-    address.set_port(port);
-    address
-}
-
-fn free_port(address: SocketAddr) -> io::Result<u16> {
-    let socket = bind(address, Transport::Udp, Sharing::Alone)?;
-    UdpSocket::from(socket).local_addr().map(|bound| bound.port())
-}
-
-fn has_ipv6() -> bool {
+/// Returns whether this machine has IPv6.
+pub(super) fn has_ipv6() -> bool {
     let unsupported = Some(Errno::EAFNOSUPPORT as i32);
     Socket::new(Domain::IPV6, Type::DGRAM, None)
         .map_or_else(|error| error.raw_os_error() != unsupported, |_| true)
 }
 
 /// Returns the octets of receive buffer that the kernel granted; it tells the double.
-fn granted(udp: &UdpSocket) -> usize {
-    socket2::SockRef::from(udp).recv_buffer_size().map_or(RECEIVE_BUFFER, |told| told / 2)
+fn granted(socket: &Socket) -> usize {
+    socket.recv_buffer_size().map_or(RECEIVE_BUFFER, |told| told / 2)
 }
 
-fn buffer_notice(granted: usize) -> Option<String> {
+/// Returns what a person should know of the smallest receive buffer among these.
+pub(super) fn buffer_notice<'d>(doors: impl Iterator<Item = &'d Door>) -> Option<String> {
+    let sockets = doors.filter_map(|door| door.udp.as_ref());
+    let smallest = sockets.filter_map(|udp| SockRef::from(udp).recv_buffer_size().ok()).min()?;
+    notice_of(smallest / 2)
+}
+
+fn notice_of(granted: usize) -> Option<String> {
     (granted < RECEIVE_BUFFER).then(|| {
         format!(
             "the kernel grants DNS sockets a receive buffer of {} KiB instead of {} KiB, so bursts \
@@ -270,11 +193,6 @@ fn buffer_notice(granted: usize) -> Option<String> {
             RECEIVE_BUFFER >> 10,
         )
     })
-}
-
-fn nowhere(address: SocketAddr) -> BindError {
-    let why = "this machine has no such address; give another `listen` in [dns] of config.toml";
-    BindError { address, transport: "udp", why: why.into() }
 }
 
 fn tell(address: SocketAddr, transport: &'static str, error: &io::Error) -> BindError {
@@ -294,91 +212,78 @@ fn tell(address: SocketAddr, transport: &'static str, error: &io::Error) -> Bind
         ),
         _ => format!("{error}; correct `listen` in [dns] of config.toml"),
     };
-    BindError { address, transport, why }
+    BindError { door: format!("{address} ({transport})"), why }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
-    fn settings(listen: &[&str], workers: usize) -> Settings {
-        let listen = listen.iter().map(|text| text.parse().expect("an address")).collect();
-        Settings { listen, workers, ..Settings::default() }
+    fn spot(text: &str) -> Spot {
+        Spot { address: text.parse().expect("an address"), ahead: false }
+    }
+
+    fn free_spot(text: &str) -> Spot {
+        let mut free = spot(text);
+        free.address.set_port(free_port(free).expect("a free port"));
+        free
     }
 
     #[test]
-    fn port_0_is_one_free_port_for_all_workers_and_transports() {
-        let doors = open(&settings(&["127.0.0.1:0", "[::1]:0"], 3)).expect("free ports");
-        assert_eq!((doors.addresses.len(), doors.workers.len()), (2, 3));
-        for door in doors.workers.iter().flatten() {
-            assert!(doors.addresses.contains(&door.address), "{}", door.address);
-            assert_eq!(door.udp.local_addr().expect("bound"), door.address);
-            assert_eq!(door.tcp.local_addr().expect("bound"), door.address);
-            assert_ne!(door.address.port(), 0);
+    fn every_worker_gets_both_transports_of_an_address() {
+        let spot = free_spot("[::1]:0");
+        let doors = open(spot, 3).expect("a free port");
+        assert_eq!(doors.len(), 3);
+        for door in doors {
+            let udp = door.udp.expect("a socket").local_addr().expect("bound");
+            let tcp = door.tcp.expect("a socket").local_addr().expect("bound");
+            assert_eq!((udp, tcp), (spot.address, spot.address));
         }
     }
 
     #[test]
-    fn every_port_in_use_is_told_with_its_holder() {
-        let first = open(&settings(&["127.0.0.1:0", "127.0.0.2:0"], 2)).expect("free ports");
-        let taken: Vec<String> = first.addresses.iter().map(SocketAddr::to_string).collect();
-        let listen: Vec<&str> = taken.iter().map(String::as_str).chain(["127.0.0.3:0"]).collect();
-        let errors = open(&settings(&listen, 2)).err().expect("two ports are in use");
-        let told: Vec<_> = errors.iter().map(|e| (e.address, e.transport)).collect();
-        let [a, b] = [first.addresses[0], first.addresses[1]];
-        assert_eq!(told, [(a, "udp"), (a, "tcp"), (b, "udp"), (b, "tcp")]);
+    fn a_port_in_use_is_told_with_its_holder_and_never_shared() {
+        let spot = free_spot("127.0.0.1:0");
+        let _first = open(spot, 2).expect("a free port");
+        let refusal = open(spot, 2).err().expect("it is in use");
+        let doors: Vec<&str> = refusal.errors.iter().map(|e| e.door.as_str()).collect();
+        assert_eq!(doors, [format!("{} (udp)", spot.address), format!("{} (tcp)", spot.address)]);
         let holder = format!("(process {})", std::process::id());
-        assert!(errors.iter().all(|e| e.why.contains(&holder)), "{errors:?}");
-        assert!(errors[0].why.contains("`listen` in [dns]"), "{}", errors[0]);
+        assert!(refusal.errors.iter().all(|e| e.why.contains(&holder)), "{refusal:?}");
+        assert!(refusal.errors[0].why.contains("`listen` in [dns]"), "{refusal:?}");
+        assert!(!refusal.unavailable);
     }
 
     #[test]
-    fn a_wildcard_becomes_the_addresses_of_this_machine() {
-        let doors = open(&settings(&["0.0.0.0:0"], 1)).expect("free ports");
-        let port = doors.addresses[0].port();
-        assert!(doors.addresses[0].ip().is_unspecified());
-        let bound: Vec<SocketAddr> = doors.workers[0].iter().map(|door| door.address).collect();
-        assert!(bound.contains(&SocketAddr::from(([127, 0, 0, 1], port))), "{bound:?}");
-        assert!(bound.iter().all(|address| !address.ip().is_unspecified()));
+    fn an_address_of_nobody_is_bound_ahead_or_not_available() {
+        let refusal = open(spot("192.0.2.53:5353"), 1).err().expect("no interface has it");
+        assert!(refusal.unavailable, "{refusal:?}");
+        let ahead = Spot { ahead: true, ..free_spot("127.0.0.1:0") };
+        let ahead = Spot { address: ([192, 0, 2, 53], ahead.address.port()).into(), ..ahead };
+        assert_eq!(open(ahead, 2).expect("it can be bound ahead").len(), 2);
     }
 
     #[test]
-    fn an_address_named_twice_is_bound_once() {
-        let port = free_port(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let twice = format!("127.0.0.1:{port}");
-        let doors = open(&settings(&[&twice, &twice], 2)).expect("a free port");
-        assert_eq!(doors.workers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
-    }
-
-    #[test]
-    fn an_address_that_is_not_there_yet_is_bound_with_a_notice() {
-        let doors = open(&settings(&["192.0.2.53:0"], 2)).expect("it can be bound ahead");
-        assert_eq!(doors.workers[1].len(), 1);
-        assert!(doors.notices.iter().any(|n| n.contains("192.0.2.53")), "{:?}", doors.notices);
+    fn a_socket_of_all_addresses_has_packet_info() {
+        for address in ["0.0.0.0:0", "[::]:0"] {
+            let doors = open(free_spot(address), 1).expect("a free port");
+            let udp = doors[0].udp.as_ref().expect("a socket");
+            let on = match doors[0].address {
+                SocketAddr::V4(_) => nix::sys::socket::getsockopt(udp, sockopt::Ipv4PacketInfo),
+                SocketAddr::V6(_) => nix::sys::socket::getsockopt(udp, sockopt::Ipv6RecvPacketInfo),
+            };
+            assert_eq!(on, Ok(true), "{address}");
+        }
     }
 
     #[test]
     fn a_small_buffer_and_a_missing_right_are_told_with_the_mend() {
-        assert_eq!(buffer_notice(RECEIVE_BUFFER), None);
-        let notice = buffer_notice(212_992).expect("a notice");
+        assert_eq!(notice_of(RECEIVE_BUFFER), None);
+        let notice = notice_of(212_992).expect("a notice");
         assert!(notice.contains("208 KiB") && notice.contains("net.core.rmem_max=4194304"));
+        assert!(notice.contains("ReceiveBuffer=4M"));
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         let error = tell("127.0.0.1:53".parse().expect("an address"), "udp", &denied);
         assert!(error.to_string().contains("setcap cap_net_bind_service"), "{error}");
-    }
-
-    #[test]
-    fn wildcards_keep_the_family() {
-        let interface = |ip: &str| Interface {
-            address: SocketAddr::new(ip.parse::<IpAddr>().expect("an address"), 0),
-            bits: 24,
-        };
-        let known = [interface("10.0.0.1"), interface("fd00::1"), interface("10.0.0.1")];
-        let expanded = |text: &str| expand(text.parse().expect("an address"), &known);
-        assert_eq!(expanded("0.0.0.0:53"), ["10.0.0.1:53".parse().expect("an address")]);
-        assert_eq!(expanded("[::]:53"), ["[fd00::1]:53".parse().expect("an address")]);
-        assert_eq!(expanded("10.9.9.9:53").len(), 1);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
+use tokio::time::sleep;
 
 use crate::clock::Clock;
 use crate::model::Moment;
@@ -16,11 +17,13 @@ use super::counters::Counters;
 use super::handler::{Answer, Way};
 
 /// Longest datagram read whole; a longer one is cut, and then does not parse.
-const LONGEST: usize = 4_096;
+pub(super) const LONGEST: usize = 4_096;
 /// Datagrams taken before other tasks of the worker have their turn.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Pause after an error that is none of a datagram, so that it cannot spin.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+/// Wakes for nothing in a row after which a loop pauses at each: their cause may not go away.
+const EMPTY_ROUNDS: u32 = 32;
 
 /// Answers datagrams that are sent to `local`, for ever.
 pub(super) async fn serve<A, F>(
@@ -35,12 +38,16 @@ pub(super) async fn serve<A, F>(
 {
     let mut packet = vec![0; LONGEST];
     let mut out = Vec::with_capacity(usize::from(OUR_PAYLOAD));
+    let mut empty_rounds = 0;
     loop {
         if socket.readable().await.is_err() {
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
+        let mut empty = true;
         let drained = drain(socket, &mut packet, |octets, peer| {
             let way = Way { client: peer.ip().to_canonical(), local };
+            empty = false;
+            // Read for each: a question may be asked only because of a reply to one of this batch.
             match answer(octets, way, clock.now(), &mut out) {
                 Answer::Now => send(socket, &out, peer, counters),
                 Answer::Later(reply) => finish(reply, socket, peer, counters),
@@ -49,10 +56,25 @@ pub(super) async fn serve<A, F>(
         });
         match drained {
             Ok(()) => tokio::task::yield_now().await,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                empty_rounds = if empty { rest(empty_rounds).await } else { 0 };
+            }
+            Err(_) => {
+                counters.socket_errors.add();
+                sleep(PAUSE).await;
+            }
         }
     }
+}
+
+/// Counts one more round in which nothing was there, and pauses if those are many: a socket that
+/// somebody shut down is ready for ever.
+pub(super) async fn rest(empty_rounds: u32) -> u32 {
+    if empty_rounds < EMPTY_ROUNDS {
+        return empty_rounds + 1;
+    }
+    sleep(PAUSE).await;
+    empty_rounds
 }
 
 /// Takes a batch of datagrams; `WouldBlock` says that no more are there.
@@ -150,6 +172,20 @@ mod tests {
             let mut counts = Counts::default();
             counters.add_to(&mut counts);
             assert_eq!(counts, Counts { udp: 2, ..Counts::default() });
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_socket_that_wakes_its_loop_for_nothing_holds_up_nobody() {
+        let test = async {
+            let (server, _) = echo().await;
+            // It is not connected, so this is an error; it hangs up all the same.
+            let _ = socket2::SockRef::from(&*server).shutdown(std::net::Shutdown::Both);
+            // These turns come only if the loop gives way.
+            for _ in 0..3 * EMPTY_ROUNDS {
+                sleep(Duration::from_millis(1)).await;
+            }
         };
         LocalSet::new().run_until(test).await;
     }

@@ -1,5 +1,6 @@
 //! One worker: a thread with its own runtime and its own sockets.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -10,27 +11,26 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet, spawn_blocking, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::query_log::QueryLog;
 use crate::resolver::{Arrival, Behalf, Resolver, Transport};
 use crate::wire::Claims;
 
-use super::admission::{Admission, Bounds};
+use super::admission::Bounds;
 use super::counters::Counters;
 use super::handler::{Handler, Way};
 use super::sockets::Door;
 use super::stream::{Ended, Gate, Stop};
-use super::{ProxyHeader, interfaces, stream, udp_portable};
-
-/// How often the prefixes of our links are read again.
-const REFRESH: Duration = Duration::from_secs(30);
+#[cfg(target_os = "linux")]
+use super::udp;
+use super::{ProxyHeader, stream, udp_portable};
 
 /// What a worker needs, handed to its thread.
 pub(super) struct Worker {
-    /// Its number; the first one also looks after the prefixes of our links.
+    /// Its number.
     pub(super) number: usize,
     /// The resolver.
     pub(super) resolver: Resolver,
@@ -44,15 +44,31 @@ pub(super) struct Worker {
     pub(super) counters: Arc<Counters>,
     /// For how long a connection may be idle.
     pub(super) idle: Duration,
+    /// Whether datagrams are taken in batches.
+    pub(super) batched: bool,
     /// Tells when to end.
     pub(super) stop: Stop,
 }
 
 /// The sockets of one local address, registered with the worker's runtime.
 struct OpenDoor {
-    local: IpAddr,
-    udp: Arc<UdpSocket>,
-    tcp: TcpListener,
+    address: SocketAddr,
+    udp: Option<Arc<UdpSocket>>,
+    tcp: Option<TcpListener>,
+}
+
+/// What becomes of a worker's doors while it serves.
+pub(super) enum Change {
+    /// One more.
+    Open(Door),
+    /// Those of an address are closed.
+    Close(SocketAddr),
+}
+
+/// The loops that run, by the address that they serve.
+struct Loops {
+    desk: Rc<Desk>,
+    running: HashMap<SocketAddr, JoinSet<()>>,
 }
 
 /// What the loops and connections of one worker share.
@@ -61,64 +77,109 @@ struct Desk {
     gate: Gate,
     clock: Clock,
     counters: Arc<Counters>,
+    batched: bool,
     stop: Stop,
 }
 
 /// Starts a worker's thread; what can fail fails here.
-pub(super) fn start(worker: Worker, doors: Vec<Door>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(
+    worker: Worker,
+    doors: Vec<Door>,
+    changes: mpsc::Receiver<Change>,
+) -> io::Result<JoinHandle<()>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let doors = open(&runtime, doors)?;
+    let doors = register(&runtime, doors)?;
     Builder::new().name(format!("dns-{}", worker.number)).spawn(move || {
-        LocalSet::new().block_on(&runtime, worker.serve(doors));
+        LocalSet::new().block_on(&runtime, worker.serve(doors, changes));
     })
 }
 
-fn open(runtime: &Runtime, doors: Vec<Door>) -> io::Result<Vec<OpenDoor>> {
+fn register(runtime: &Runtime, doors: Vec<Door>) -> io::Result<Vec<OpenDoor>> {
     let _entered = runtime.enter();
-    let open = |door: Door| {
+    doors.into_iter().map(OpenDoor::of).collect()
+}
+
+impl OpenDoor {
+    /// Registers the sockets of a door with the runtime that it is called in.
+    fn of(door: Door) -> io::Result<OpenDoor> {
         Ok(OpenDoor {
-            local: door.address.ip(),
-            udp: Arc::new(UdpSocket::from_std(door.udp)?),
-            tcp: TcpListener::from_std(door.tcp)?,
+            address: door.address,
+            udp: door.udp.map(UdpSocket::from_std).transpose()?.map(Arc::new),
+            tcp: door.tcp.map(TcpListener::from_std).transpose()?,
         })
-    };
-    doors.into_iter().map(open).collect()
+    }
 }
 
 impl Worker {
-    async fn serve(mut self, doors: Vec<OpenDoor>) {
+    async fn serve(mut self, doors: Vec<OpenDoor>, mut changes: mpsc::Receiver<Change>) {
         let (alive, mut ended) = mpsc::channel::<()>(1);
-        let mut loops = self.spawn_loops(doors, alive);
-        let told = self.stop.wait_for(Option::is_some).await;
-        let grace = told.map_or(Duration::ZERO, |grace| grace.unwrap_or_default());
-        loops.shutdown().await;
+        let mut loops = Loops { desk: self.desk(alive), running: HashMap::new() };
+        doors.into_iter().for_each(|door| loops.begin(door));
+        let grace = loop {
+            tokio::select! {
+                biased;
+                told = self.stop.wait_for(Option::is_some) => {
+                    break told.map_or(Duration::ZERO, |grace| grace.unwrap_or_default());
+                }
+                Some(change) = changes.recv() => loops.heed(change).await,
+            }
+        };
+        loops.end().await;
         // Whoever is in flight holds `alive`; all are gone when the channel closes.
         let _ = timeout(grace, ended.recv()).await;
     }
 
-    fn spawn_loops(&self, doors: Vec<OpenDoor>, alive: mpsc::Sender<()>) -> JoinSet<()> {
+    fn desk(&self, alive: mpsc::Sender<()>) -> Rc<Desk> {
         let resolver = self.resolver.clone();
         let handler = Handler::new(resolver, &self.log, &self.bounds, &self.counters, alive);
-        let desk = Rc::new(Desk {
+        Rc::new(Desk {
             handler: Rc::new(handler),
             gate: Gate::new(&self.bounds, self.idle),
             clock: self.clock.clone(),
             counters: Arc::clone(&self.counters),
+            batched: self.batched,
             stop: self.stop.clone(),
-        });
-        let mut loops = JoinSet::new();
-        for door in doors.into_iter().map(Rc::new) {
-            let (for_udp, for_tcp) = (Rc::clone(&desk), Rc::clone(&desk));
-            let (udp_door, tcp_door) = (Rc::clone(&door), door);
-            let udp = move || serve_udp(Rc::clone(&for_udp), Rc::clone(&udp_door));
-            let tcp = move || serve_tcp(Rc::clone(&for_tcp), Rc::clone(&tcp_door));
-            loops.spawn_local(keep_going("UDP", udp));
-            loops.spawn_local(keep_going("TCP", tcp));
+        })
+    }
+}
+
+impl Loops {
+    fn begin(&mut self, door: OpenDoor) {
+        let (address, local) = (door.address, door.address.ip());
+        let running = self.running.entry(address).or_default();
+        if let Some(udp) = door.udp {
+            let desk = Rc::clone(&self.desk);
+            let run = move || serve_udp(Rc::clone(&desk), local, Arc::clone(&udp));
+            running.spawn_local(keep_going("UDP", run));
         }
-        if self.number == 0 {
-            loops.spawn_local(refresh(Arc::clone(&self.bounds.admission)));
+        if let Some(tcp) = door.tcp.map(Rc::new) {
+            let desk = Rc::clone(&self.desk);
+            let run = move || serve_tcp(Rc::clone(&desk), local, Rc::clone(&tcp));
+            running.spawn_local(keep_going("TCP", run));
         }
-        loops
+    }
+
+    async fn heed(&mut self, change: Change) {
+        match change {
+            Change::Open(door) => {
+                let address = door.address;
+                match OpenDoor::of(door) {
+                    Ok(door) => self.begin(door),
+                    Err(error) => tracing::error!("{address} is not served by a worker: {error}"),
+                }
+            }
+            Change::Close(address) => {
+                if let Some(mut loops) = self.running.remove(&address) {
+                    loops.shutdown().await;
+                }
+            }
+        }
+    }
+
+    async fn end(self) {
+        for mut loops in self.running.into_values() {
+            loops.shutdown().await;
+        }
     }
 }
 
@@ -139,19 +200,31 @@ where
     }
 }
 
-async fn serve_udp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
-    let answer = |packet: &[u8], way, now, out: &mut Vec<u8>| {
+async fn serve_udp(desk: Rc<Desk>, local: IpAddr, socket: Arc<UdpSocket>) {
+    let mut answer = |packet: &[u8], way, now, out: &mut Vec<u8>| {
         let Way { client, local } = way;
         let (transport, behalf) = (Transport::Udp, Behalf::Unsaid);
         let arrival = Arrival { client, local, transport, now, behalf };
         desk.handler.answer(packet, arrival, out)
     };
-    udp_portable::serve(&door.udp, door.local, &desk.clock, &desk.counters, answer).await;
+    #[cfg(target_os = "linux")]
+    if desk.batched {
+        udp::serve(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
+    }
+    #[cfg(target_os = "linux")]
+    if local.is_unspecified() {
+        udp::serve_singly(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
+    }
+    udp_portable::serve(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
 }
 
-async fn serve_tcp(desk: Rc<Desk>, door: Rc<OpenDoor>) {
-    stream::accept(&door.tcp, |stream, peer| serve_connection(&desk, door.local, stream, peer))
-        .await;
+async fn serve_tcp(desk: Rc<Desk>, local: IpAddr, listener: Rc<TcpListener>) {
+    let serve = |stream: TcpStream, peer| {
+        let asked = stream.local_addr().ok().filter(|_| local.is_unspecified());
+        let local = asked.map_or(local, |asked| asked.ip().to_canonical());
+        serve_connection(&desk, local, stream, peer);
+    };
+    stream::accept(&listener, serve).await;
 }
 
 fn serve_connection(desk: &Rc<Desk>, local: IpAddr, stream: TcpStream, peer: SocketAddr) {
@@ -184,16 +257,6 @@ fn take_header(header: Option<ProxyHeader>, arrival: &mut Arrival) {
     let Some(header) = header else { return };
     arrival.behalf = Behalf::Forwarder;
     arrival.ask_for(&Claims { hardware: None, address: header.client });
-}
-
-/// Keeps the prefixes of our links as they are.
-async fn refresh(admission: Arc<Admission>) {
-    loop {
-        sleep(REFRESH).await;
-        if let Ok(Ok(interfaces)) = spawn_blocking(interfaces::read).await {
-            admission.refresh(&interfaces);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,12 @@ impl<'a> NameRef<'a> {
         }
     }
 
+    /// Borrows octets that a reader of packets has checked and folded already.
+    pub fn from_checked(wire: &'a [u8]) -> NameRef<'a> {
+        debug_assert!(NameRef::from_wire(wire).is_some(), "{wire:?}");
+        NameRef(wire)
+    }
+
     /// Returns the wire octets, root octet included.
     pub fn wire(self) -> &'a [u8] {
         self.0
@@ -155,6 +161,31 @@ impl<'a> NameRef<'a> {
     pub fn parent(self) -> Option<NameRef<'a>> {
         let length = usize::from(*self.0.first()?);
         (length > 0).then(|| NameRef(self.0.get(1 + length..).unwrap_or(&[0])))
+    }
+
+    /// Writes the name as text, if none of its octets is to be escaped; the root is left out.
+    pub fn plain_text(self, buffer: &mut [u8; MAX_NAME_OCTETS]) -> Option<&str> {
+        let octets = self.0.get(1..self.0.len().checked_sub(1)?)?;
+        let text = buffer.get_mut(..octets.len())?;
+        text.copy_from_slice(octets);
+        let (mut place, mut dots) = (usize::from(*self.0.first()?), 0);
+        while let Some(length) = text.get_mut(place) {
+            place += 1 + usize::from(std::mem::replace(length, b'.'));
+            dots += 1;
+        }
+        // Without an early end, so that many octets are looked at in one step.
+        let (mut plain, mut points) = (true, 0);
+        for &octet in &*text {
+            let point = octet == b'.';
+            let word = octet.is_ascii_lowercase() | octet.is_ascii_digit();
+            plain &= word | point | (octet == b'-') | (octet == b'_');
+            points += u8::from(point);
+        }
+        if plain && points == dots && !text.is_empty() {
+            std::str::from_utf8(text).ok()
+        } else {
+            None
+        }
     }
 
     /// Returns whether this name is `other` or stands below it.
@@ -298,6 +329,8 @@ fn write_escaped(out: &mut fmt::Formatter<'_>, octet: u8) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn name(text: &str) -> DomainName {
@@ -349,5 +382,20 @@ mod tests {
         let odd = DomainName::from_wire(&wire).expect("a name");
         assert_eq!(odd.to_string(), "a\\.\\000\\255.com");
         assert_eq!(DomainName::from_presentation(&odd.to_string()), Ok(odd));
+    }
+
+    proptest! {
+        #[test]
+        fn plain_text_is_the_presentation_form_where_nothing_is_escaped(
+            labels in prop::collection::vec("[a-z0-9_.-]{1,9}|[a-z0-9-]{1,9}", 0..6),
+        ) {
+            let octets = labels.iter().flat_map(|it| [&[it.len() as u8], it.as_bytes()].concat());
+            let wire: Vec<u8> = octets.chain([0]).collect();
+            let name = DomainName::from_wire(&wire).expect("a name");
+            let plain = !labels.is_empty() && !labels.iter().any(|label| label.contains('.'));
+            let text = plain.then(|| name.to_string());
+            let mut buffer = [0; MAX_NAME_OCTETS];
+            prop_assert_eq!(name.as_ref().plain_text(&mut buffer), text.as_deref());
+        }
     }
 }

@@ -31,6 +31,8 @@ pub enum AnsweredBy {
     Local,
     /// The cache.
     Cache,
+    /// The cache, with an answer that had expired, since nobody had a newer one in time.
+    Stale,
     /// An upstream.
     Upstream(UpstreamId),
     /// Nobody: the query failed or was shed.

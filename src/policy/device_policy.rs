@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::OwnRules;
-use crate::model::{Level, ListId, ListMask, LogDetail, Moment, NameHashes, Reason, Verdict};
+use crate::model::{Level, ListId, ListMask, LogDetail, Moment, Reason, Verdict};
 use crate::rules::{Answer, Asking, Judgement, Matches, Rewritten, Ruleset};
 use crate::sinkhole::BlockingMode;
 
@@ -39,7 +39,7 @@ pub struct Subject<'a> {
 #[derive(Clone, Copy)]
 pub enum Sought<'a> {
     /// The hashes of the name in the question.
-    Name(&'a NameHashes),
+    Name(&'a [u64]),
     /// An address in an answer.
     Address(IpAddr),
 }
@@ -98,6 +98,11 @@ impl DevicePolicy {
     pub fn decide(&self, ruleset: &Ruleset, subject: &Subject<'_>, now: Moment) -> Decision {
         let decision = self.speak(ruleset, subject, now);
         self.pause(decision, now)
+    }
+
+    /// Returns whether nothing that binds the device can speak of what an answer leads to.
+    pub fn is_silent_on(&self, matches: &Matches) -> bool {
+        self.own.is_empty() && matches.is_empty()
     }
 
     /// Decides on the name that is asked for: also blocks what nothing allows, where only listed
@@ -220,7 +225,7 @@ impl DevicePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Action, RuleId};
+    use crate::model::{Action, NameHashes, RuleId};
     use crate::policy::test_ground::{SEED, at, decide, name};
     use crate::rules::Record;
 

@@ -131,9 +131,9 @@ impl OwnRules {
     }
 
     /// Returns what the rule with the longest name says, allow on a tie; ended ones do not count.
-    fn find(&self, hashes: &NameHashes, unix_seconds: i64) -> Option<(Action, RuleId)> {
+    fn find(&self, hashes: &[u64], unix_seconds: i64) -> Option<(Action, RuleId)> {
         let lasting = |rule: Option<Standing>| rule.filter(|rule| unix_seconds < rule.until);
-        hashes.as_slice().iter().find_map(|hash| {
+        hashes.iter().find_map(|hash| {
             let both = self.names.get(hash)?;
             let allow = lasting(both.allow).map(|rule| (Action::Allow, rule.rule));
             allow.or_else(|| lasting(both.block).map(|rule| (Action::Block, rule.rule)))

@@ -1,9 +1,9 @@
 //! Attempts: the first query of a device for a name opens one, which takes in the next 10 s.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use crate::model::{DeviceId, NameRef};
+use crate::model::{DeviceId, NameRef, QuickHash};
 
 /// How long an attempt takes in further queries, in microseconds.
 const WINDOW: i64 = 10_000_000;
@@ -19,8 +19,8 @@ const MAX_OPEN: usize = 262_144;
 /// Names are kept as keyed hashes of 64 bits: what nobody can make collide takes no more room.
 #[derive(Default)]
 pub(super) struct Attempts {
-    opened: HashMap<(DeviceId, u64), i64>,
-    hash: RandomState,
+    opened: HashMap<(DeviceId, u64), i64, QuickHash>,
+    hash: QuickHash,
     latest: i64,
     swept: i64,
 }

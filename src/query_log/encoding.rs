@@ -16,23 +16,13 @@ const ALIAS: u8 = 4;
 const COMPANY: u8 = 8;
 const IPV6: u8 = 16;
 
+/// Octets of an event's fixed parts, its length included.
+const HEAD: usize = 42;
+
 /// Writes an event behind what `out` holds, its length first.
 pub(super) fn encode(event: &QueryEvent<'_>, out: &mut Vec<u8>) {
     let start = out.len();
-    out.extend_from_slice(&[0, 0]);
-    out.extend_from_slice(&event.at.to_le_bytes());
-    out.extend_from_slice(&event.device.0.to_le_bytes());
-    out.extend_from_slice(&event.binding.0.to_le_bytes());
-    out.extend_from_slice(&event.edition.to_le_bytes());
-    out.extend_from_slice(&event.duration.to_le_bytes());
-    out.extend_from_slice(&event.query_type.0.to_le_bytes());
-    out.extend_from_slice(&event.response_code.to_le_bytes());
-    out.extend_from_slice(&event.company.map_or(0, |company| company.0).to_le_bytes());
-    out.extend_from_slice(&[flags(event), outcome_code(event.outcome), detail_code(event.detail)]);
-    let (kind, value) = reason_code(event.reason);
-    out.push(kind);
-    out.extend_from_slice(&value.to_le_bytes());
-    out.extend_from_slice(&answer_code(event.answered_by));
+    out.extend_from_slice(&head(event));
     match event.client {
         IpAddr::V4(v4) => out.extend_from_slice(&v4.octets()),
         IpAddr::V6(v6) => out.extend_from_slice(&v6.octets()),
@@ -41,10 +31,39 @@ pub(super) fn encode(event: &QueryEvent<'_>, out: &mut Vec<u8>) {
         out.push(name.wire().len() as u8);
         out.extend_from_slice(name.wire());
     }
-    out.extend(event.lists.iter().map(|list| list.0));
+    event.lists.iter().for_each(|list| out.push(list.0));
     let length = (out.len() - start - 2) as u16;
     if let Some(place) = out.get_mut(start..start + 2) {
         place.copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// Returns the fixed parts: put together at once, since a buffer checks its room for each piece.
+fn head(event: &QueryEvent<'_>) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    let mut rest = &mut head[2..];
+    let (kind, value) = reason_code(event.reason);
+    put(&mut rest, event.at.to_le_bytes());
+    put(&mut rest, event.device.0.to_le_bytes());
+    put(&mut rest, event.binding.0.to_le_bytes());
+    put(&mut rest, event.edition.to_le_bytes());
+    put(&mut rest, event.duration.to_le_bytes());
+    put(&mut rest, event.query_type.0.to_le_bytes());
+    put(&mut rest, event.response_code.to_le_bytes());
+    put(&mut rest, event.company.map_or(0, |company| company.0).to_le_bytes());
+    let outcome = outcome_code(event.outcome);
+    put(&mut rest, [flags(event), outcome, detail_code(event.detail), kind]);
+    put(&mut rest, value.to_le_bytes());
+    put(&mut rest, answer_code(event.answered_by));
+    debug_assert!(rest.is_empty(), "{} octets too many", rest.len());
+    head
+}
+
+/// Writes octets where the rest begins, and moves that behind them.
+fn put<const N: usize>(rest: &mut &mut [u8], octets: [u8; N]) {
+    if let Some((place, behind)) = std::mem::take(rest).split_first_chunk_mut() {
+        *place = octets;
+        *rest = behind;
     }
 }
 
@@ -187,6 +206,7 @@ pub(super) fn answer_code(answered_by: AnsweredBy) -> [u8; 2] {
         AnsweredBy::Sinkhole => [0, 0],
         AnsweredBy::Local => [1, 0],
         AnsweredBy::Cache => [2, 0],
+        AnsweredBy::Stale => [2, 1],
         AnsweredBy::Upstream(upstream) => [3, upstream.0],
         AnsweredBy::Nobody => [4, 0],
     }
@@ -197,7 +217,8 @@ pub(super) fn answer_of(code: [u8; 2]) -> Option<AnsweredBy> {
     Some(match code {
         [0, _] => AnsweredBy::Sinkhole,
         [1, _] => AnsweredBy::Local,
-        [2, _] => AnsweredBy::Cache,
+        [2, 0] => AnsweredBy::Cache,
+        [2, _] => AnsweredBy::Stale,
         [3, upstream] => AnsweredBy::Upstream(UpstreamId(upstream)),
         [4, _] => AnsweredBy::Nobody,
         _ => return None,
@@ -227,6 +248,7 @@ mod tests {
             Just(AnsweredBy::Sinkhole),
             Just(AnsweredBy::Local),
             Just(AnsweredBy::Cache),
+            Just(AnsweredBy::Stale),
             Just(AnsweredBy::Nobody),
             any::<u8>().prop_map(|upstream| AnsweredBy::Upstream(UpstreamId(upstream))),
         ]

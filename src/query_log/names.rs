@@ -3,12 +3,13 @@
 //! Past the bounds an event keeps the registrable domain, and past those of domains nothing but
 //! the mark that there were too many.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::schema::{DAY, MANY_NAMES_ROW, SECOND};
-use crate::model::{DeviceId, NameRef};
+use crate::model::{DeviceId, MAX_NAME_OCTETS, NameRef, QuickHash};
 
 /// Most names that are kept, and room beyond for registrable domains.
 pub(super) const MAX_NAMES: u64 = 2_000_000;
@@ -36,8 +37,8 @@ pub(super) struct Kept {
 /// The numbers of names.
 pub(super) struct Names {
     /// Wire octets to number and day; an entry moves to the young half when it is used.
-    young: HashMap<Box<[u8]>, (i64, i64)>,
-    old: HashMap<Box<[u8]>, (i64, i64)>,
+    young: HashMap<Box<[u8]>, (i64, i64), QuickHash>,
+    old: HashMap<Box<[u8]>, (i64, i64), QuickHash>,
     count: u64,
     most: u64,
     whole: Allowance,
@@ -57,8 +58,8 @@ impl Names {
     /// Begins with a file that holds `count` names, of at most `most`.
     pub(super) fn new(count: u64, most: u64) -> Names {
         Names {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
             count,
             most,
             whole: Allowance::new(NEW_A_MINUTE, NEW_A_DEVICE),
@@ -119,7 +120,9 @@ impl Names {
             Some(found) => Some(found),
             None => file
                 .prepare_cached("SELECT id, day FROM name WHERE text=?1")?
-                .query_row([name.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row([text(name, &mut [0; MAX_NAME_OCTETS])], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
                 .optional()?,
         };
         let Some((id, known)) = found else { return Ok(None) };
@@ -137,7 +140,7 @@ impl Names {
         day: i64,
     ) -> rusqlite::Result<i64> {
         file.prepare_cached("INSERT INTO name(text, day) VALUES(?1, ?2)")?
-            .execute((name.to_string(), day))?;
+            .execute((text(name, &mut [0; MAX_NAME_OCTETS]), day))?;
         let id = file.last_insert_rowid();
         self.count += 1;
         self.remember(name, id, day);
@@ -174,6 +177,11 @@ impl Allowance {
         self.used += 1;
         true
     }
+}
+
+/// Returns a name as it is kept; the usual one takes no allocation.
+fn text<'b>(name: NameRef<'_>, buffer: &'b mut [u8; MAX_NAME_OCTETS]) -> Cow<'b, str> {
+    name.plain_text(buffer).map_or_else(|| name.to_string().into(), Cow::Borrowed)
 }
 
 /// Returns a name's registrable domain, or the name itself where it has none.

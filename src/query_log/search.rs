@@ -459,6 +459,7 @@ fn answer_text(answered_by: AnsweredBy) -> String {
         AnsweredBy::Sinkhole => "sinkhole".into(),
         AnsweredBy::Local => "local".into(),
         AnsweredBy::Cache => "cache".into(),
+        AnsweredBy::Stale => "stale cache".into(),
         AnsweredBy::Upstream(upstream) => format!("upstream {}", upstream.0),
         AnsweredBy::Nobody => "nobody".into(),
     }

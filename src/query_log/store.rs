@@ -11,13 +11,17 @@ use super::listings::Listings;
 use super::names::{MAX_NAMES, Names};
 use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits, middle};
 use super::words::{WordRows, Words};
-use crate::model::{DeviceId, LogDetail, QueryEvent};
+use crate::model::{DeviceId, LogDetail, QueryEvent, QuickHash};
 
 /// Gaps closer than this become one.
 const GAP_JOIN: i64 = 10 * SECOND;
 
 /// Most moments of which the next free one is remembered.
 const CROWDED: usize = 16_384;
+
+const INSERT: &str = "INSERT OR IGNORE INTO event(hour, device, at, binding, name, type, bits,
+         client, reason, lists, company, alias, duration)
+     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 /// Events that were drained and are not yet written.
 #[derive(Default)]
@@ -48,7 +52,7 @@ pub(super) struct Store {
     pub(super) kept_from: i64,
     pub(super) events: u64,
     /// Next free moment of devices with several events in one.
-    crowded: HashMap<(DeviceId, i64), i64>,
+    crowded: HashMap<(DeviceId, i64), i64, QuickHash>,
 }
 
 /// Hour, device, company, name, verdict.
@@ -67,6 +71,12 @@ struct Tally {
     queries: i64,
     attempts: i64,
     last: i64,
+}
+
+/// The transaction of a batch, with the statement that every event needs.
+struct Pen<'f> {
+    file: &'f Transaction<'f>,
+    insert: CachedStatement<'f>,
 }
 
 /// An event with its numbers.
@@ -99,7 +109,7 @@ impl Store {
             watched: HashSet::new(),
             kept_from: i64::MIN,
             events: 0,
-            crowded: HashMap::new(),
+            crowded: HashMap::default(),
         }
     }
 
@@ -131,12 +141,14 @@ impl Store {
             self.keep_from(&file, now)?;
         }
         let mut tallies = Tallies::default();
+        let mut pen = Pen { file: &file, insert: file.prepare_cached(INSERT)? };
         for place in &batch.events {
             let octets = batch.octets.get(place.start..).unwrap_or_default();
             if let Some((event, _)) = decode(octets) {
-                self.write_event(&file, event, place.attempt, &mut tallies)?;
+                self.write_event(&mut pen, event, place.attempt, &mut tallies)?;
             }
         }
+        drop(pen);
         tallies.write(&file)?;
         if let Some(gap) = batch.gap {
             write_gap(&file, gap)?;
@@ -163,7 +175,7 @@ impl Store {
 
     fn write_event(
         &mut self,
-        file: &Transaction<'_>,
+        pen: &mut Pen<'_>,
         event: QueryEvent<'_>,
         attempt: bool,
         tallies: &mut Tallies,
@@ -181,14 +193,14 @@ impl Store {
             tallies.add(event.at, self.kept_from, (event.device, company, NONE), bits);
             return Ok(());
         }
-        let words = self.words.rows(file, &event)?;
+        let words = self.words.rows(pen.file, &event)?;
         if event.at < self.kept_from {
             let bits = Bits::of(&event, attempt, false);
             tallies.add(event.at, self.kept_from, (event.device, words.company, NONE), bits);
             return Ok(());
         }
-        let judged = self.judge(file, event, words, attempt)?;
-        let at = self.insert(file, &judged)?;
+        let judged = self.judge(pen.file, event, words, attempt)?;
+        let at = self.insert(pen, &judged)?;
         self.events += 1;
         let key = (judged.event.device, words.company, judged.name);
         tallies.add(at, self.kept_from, key, judged.bits);
@@ -221,16 +233,11 @@ impl Store {
     }
 
     /// Inserts an event at its moment, or the next that its device has free; returns that.
-    fn insert(&mut self, file: &Transaction<'_>, judged: &Judged<'_>) -> rusqlite::Result<i64> {
-        let mut insert = file.prepare_cached(
-            "INSERT OR IGNORE INTO event(hour, device, at, binding, name, type, bits, client,
-                 reason, lists, company, alias, duration)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
+    fn insert(&mut self, pen: &mut Pen<'_>, judged: &Judged<'_>) -> rusqlite::Result<i64> {
         let (device, asked) = (judged.event.device, judged.event.at);
         let mut at = self.crowded.get(&(device, asked)).copied().unwrap_or(asked);
-        while insert_at(&mut insert, at, judged)? == 0 {
-            at = next_free(file, device, at)?;
+        while insert_at(&mut pen.insert, at, judged)? == 0 {
+            at = next_free(pen.file, device, at)?;
         }
         if at != asked {
             if self.crowded.len() >= CROWDED {

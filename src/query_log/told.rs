@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::model::{
-    BindingId, CompanyId, CompanyLabel, DeviceId, Legend, LogDetail, QueryEvent, Reason,
+    BindingId, CompanyId, CompanyLabel, DeviceId, Legend, LogDetail, QueryEvent, QuickHash, Reason,
 };
 
 /// Most contacts that are remembered as told, and so not told again.
@@ -65,9 +65,9 @@ pub struct Detour {
 /// Gathers what is told of a batch.
 #[derive(Default)]
 pub(super) struct Teller {
-    seen: HashMap<(BindingId, DeviceId, IpAddr), (i64, u32)>,
+    seen: HashMap<(BindingId, DeviceId, IpAddr), (i64, u32), QuickHash>,
     told: Told,
-    known: HashSet<(DeviceId, u32, CompanyId)>,
+    known: HashSet<(DeviceId, u32, CompanyId), QuickHash>,
 }
 
 impl Teller {

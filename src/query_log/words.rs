@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::encoding::reason_code;
 use super::schema::NONE;
-use crate::model::{CompanyId, Legend, ListId, ListMask, QueryEvent, Reason};
+use crate::model::{CompanyId, Legend, ListId, ListMask, QueryEvent, QuickHash, Reason};
 
 /// Shown where an edition was never announced, or lacks the word.
 const UNKNOWN: &str = "(unknown)";
@@ -23,13 +23,16 @@ pub(super) struct WordRows {
     pub(super) company: i64,
 }
 
+/// Rows by what they stand for.
+type Rows<K> = HashMap<K, i64, QuickHash>;
+
 /// Words of events as rows.
 #[derive(Default)]
 pub(super) struct Words {
     legends: HashMap<u32, Announced>,
-    reasons: HashMap<(u32, (u8, u32)), i64>,
-    companies: HashMap<(u32, CompanyId), i64>,
-    lists: HashMap<(u32, ListMask), i64>,
+    reasons: Rows<(u32, (u8, u32))>,
+    companies: Rows<(u32, CompanyId)>,
+    lists: Rows<(u32, ListMask)>,
 }
 
 struct Announced {
@@ -162,7 +165,7 @@ fn row_of(file: &Transaction<'_>, text: &str) -> rusqlite::Result<i64> {
     Ok(file.last_insert_rowid())
 }
 
-fn remember<K: std::hash::Hash + Eq>(rows: &mut HashMap<K, i64>, key: K, row: i64) {
+fn remember<K: std::hash::Hash + Eq>(rows: &mut Rows<K>, key: K, row: i64) {
     if rows.len() >= CACHED {
         rows.clear();
     }

@@ -4,13 +4,13 @@ use crate::catalogue::Row;
 use crate::devices::Binding;
 use crate::model::{ListMask, Moment, NameHashes, NameRef, Reason, RecordType, Verdict};
 use crate::policy::{Decision, DevicePolicy, InForce, Sought, Subject};
-use crate::rules::{Answer, Asker, Asking, Matches, Rewritten};
+use crate::rules::{Answer, Asker, Asking, Rewritten};
 use crate::sinkhole::BlockingMode;
 use crate::upstream::{CacheKey, Upstreams};
 use crate::wire::{Query, Question};
 use crate::zones::Zones;
 
-use super::{Alias, Arrival, Element, Lead, Transport};
+use super::{Alias, Arrival, Element, Known, Lead, Transport};
 
 /// Names by which devices ask whether the network wants to resolve by itself.
 const CANARIES: [&[u8]; 3] = [
@@ -93,11 +93,6 @@ impl<'q, 'f> Asked<'q, 'f> {
         asked
     }
 
-    fn weigh(&self, asking: Asking<'_>, sought: Sought<'_>, matches: &Matches) -> Decision {
-        let subject = Subject { asking, sought, matches };
-        self.policy.decide(&self.in_force.ruleset, &subject, self.arrival.now)
-    }
-
     /// Returns the next step: names of ours, rules, canaries, then whoever knows.
     ///
     /// The canaries stand through pauses and level off: a device that left for another resolver
@@ -134,21 +129,21 @@ impl<'q, 'f> Asked<'q, 'f> {
 
     /// Decides on what an answer leads to.
     pub fn decide(&self, element: &Element) -> Decision {
-        let asking = self.asking(element);
-        match &element.lead {
-            Lead::Name(name) => {
-                let hashes = self.in_force.hashes(name.as_ref());
-                self.weigh(asking, Sought::Name(&hashes), &element.matches)
-            }
-            Lead::Address(address) => {
-                self.weigh(asking, Sought::Address(*address), &element.matches)
-            }
+        let matches = &element.known.matches;
+        if self.policy.is_silent_on(matches) {
+            return Verdict::None.into();
         }
+        let sought = match &element.lead {
+            Lead::Name(_) => Sought::Name(&element.known.hashes),
+            Lead::Address(address) => Sought::Address(*address),
+        };
+        let subject = Subject { asking: self.asking(element), sought, matches };
+        self.policy.decide(&self.in_force.ruleset, &subject, self.arrival.now)
     }
 
     /// Returns the lists of which a rule for what an answer leads to holds.
     pub fn holding(&self, element: &Element) -> ListMask {
-        self.in_force.ruleset.holding(&element.matches, &self.asking(element))
+        self.in_force.ruleset.holding(&element.known.matches, &self.asking(element))
     }
 
     /// An address is asked about by the name whose answer holds it.
@@ -160,33 +155,17 @@ impl<'q, 'f> Asked<'q, 'f> {
         Asking { name, query_type: element.record_type, asker: self.asker }
     }
 
-    /// Returns what all lists say of a lead, and whether it is a tracking name.
-    pub fn classify(&self, lead: &Lead) -> (Matches, bool) {
-        let ruleset = &self.in_force.ruleset;
-        match lead {
-            Lead::Address(address) => (ruleset.find_address(*address), false),
-            Lead::Name(name) => {
-                let hashes = self.in_force.hashes(name.as_ref());
-                let matches = ruleset.find(name.as_ref(), &hashes);
-                let row = self.in_force.catalogue.find(name.as_ref(), &hashes);
-                let tracking = self.is_tracking(row, matches.lists());
-                (matches, tracking)
-            }
-        }
-    }
-
     /// Returns the row of the company behind an alias, else of the name.
     pub fn row_behind(&self, alias: Option<&Alias>) -> Option<&'f Row> {
         let behind = alias
             .and_then(Alias::target)
-            .and_then(|name| self.in_force.catalogue.find(name, &self.in_force.hashes(name)));
+            .and_then(|(name, hashes)| self.in_force.catalogue.find(name, hashes));
         behind.or(self.row)
     }
 
     /// Returns whether a row or lists make a tracking name, whatever binds this device.
     pub fn is_tracking(&self, row: Option<&Row>, lists: ListMask) -> bool {
-        row.is_some_and(|row| row.tier.is_tracking())
-            || !lists.intersection(self.in_force.ruleset.tracking()).is_empty()
+        is_tracking(self.in_force, row, lists)
     }
 
     /// Returns the name's whole hash.
@@ -218,12 +197,28 @@ impl<'q, 'f> Asked<'q, 'f> {
             checking_disabled: self.query.checking_disabled(),
         }
     }
+}
 
-    /// Returns the seconds since `stored`, on the monotonic clock.
-    pub fn age(&self, stored: u64) -> u32 {
-        let micros = self.arrival.now.monotonic.saturating_sub(stored);
-        u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX)
+/// Returns what is known of a lead.
+pub fn classify(in_force: &InForce, lead: &Lead) -> Known {
+    let ruleset = &in_force.ruleset;
+    match lead {
+        Lead::Address(address) => {
+            Known { matches: ruleset.find_address(*address), ..Known::default() }
+        }
+        Lead::Name(name) => {
+            let hashes = in_force.hashes(name.as_ref());
+            let matches = ruleset.find(name.as_ref(), &hashes);
+            let row = in_force.catalogue.find(name.as_ref(), &hashes);
+            let tracking = is_tracking(in_force, row, matches.lists());
+            Known { hashes: hashes.as_slice().into(), matches, tracking }
+        }
     }
+}
+
+fn is_tracking(in_force: &InForce, row: Option<&Row>, lists: ListMask) -> bool {
+    row.is_some_and(|row| row.tier.is_tracking())
+        || !lists.intersection(in_force.ruleset.tracking()).is_empty()
 }
 
 /// Returns what the rules say of a name that is asked for, and every list of which one holds.

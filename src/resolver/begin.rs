@@ -1,9 +1,8 @@
 //! The first half of the line: what can be answered at once, without a lock or an allocation.
 
-use crate::model::AnsweredBy;
-use crate::wire::Query;
+use crate::wire::{Query, ResponseCode};
 
-use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies};
+use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies, source};
 
 impl Resolver {
     /// Answers what can be answered at once. Takes no lock that a writer can hold, allocates nothing.
@@ -22,22 +21,22 @@ impl Resolver {
             return Begun::Replied(None);
         }
         let Some(binding) = parts.identify(arrival) else {
-            return unfinished(query, arrival);
+            return unfinished(query, arrival, false);
         };
         let in_force = parts.live.load();
         let asked = Asked::new(query, *arrival, binding, &in_force, &parts.upstreams);
         match parts.settle(&asked, out) {
             Some(ending) => Begun::Replied(Some(asked.judged(ending, arrival.now))),
-            None => unfinished(query, arrival),
+            None => unfinished(query, arrival, true),
         }
     }
 }
 
 impl Parts {
-    /// Answers from the sinkhole, a rule or the cache; `None` if that takes more.
-    pub(super) fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+    /// Answers from a zone, the sinkhole, a rule or the cache; `None` if that takes more.
+    fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
         match asked.step() {
-            Step::Local => None,
+            Step::Local => self.local_at_once(asked, out),
             Step::Block(reason, mode) => Some(asked.block(reason, mode, None, out)),
             Step::Rewrite(reason, rewritten) => asked.rewrite(reason, rewritten, out),
             Step::Truncate(reason) => Some(asked.truncate(reason, out)),
@@ -48,16 +47,26 @@ impl Parts {
 
     /// Answers from the cache, if the entry was inspected under the lists in force.
     fn cached(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
-        let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
+        let now = asked.arrival.now;
+        let found = self.kept.cache.find(asked.hash(), asked.cache_key(), now)?;
         let entry = found.as_deref()?;
         if entry.attached.generation() != asked.in_force.generation {
             return None;
         }
-        let age = asked.age(entry.stored);
-        Some(asked.give(&entry.answer, &entry.attached, (AnsweredBy::Cache, age), out))
+        Some(asked.give(&entry.answer, &entry.attached, source(entry, now), out))
+    }
+
+    /// Answers for a name of ours, if what its zone says is known.
+    pub(super) fn local_at_once(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+        if asked.in_force.zones.deny(asked.query, asked.arrival.limit(asked.query), out) {
+            return Some(Ending::local(ResponseCode::NXDOMAIN));
+        }
+        let found = self.locals.find(asked)?;
+        Some(asked.give_local(&found.as_deref()?.answer, out))
     }
 }
 
-fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival) -> Begun<'q> {
-    Begun::Unfinished(Unfinished { packet: query.packet().into(), arrival: *arrival })
+fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival, looked_up: bool) -> Begun<'q> {
+    let packet = query.packet().into();
+    Begun::Unfinished(Unfinished { packet, arrival: *arrival, looked_up })
 }

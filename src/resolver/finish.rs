@@ -1,20 +1,25 @@
 //! The second half of the line: what takes time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::Guard;
+use tokio::time::timeout;
 
 use crate::devices::Binding;
-use crate::model::{AnsweredBy, Outcome, RecordType};
-use crate::upstream::{Entry, Failure};
-use crate::wire::{
-    CLASS_IN, ExtendedError, Header, Query, Question, ResponseCode, StoredAnswer, flags,
+use crate::model::{AnsweredBy, Outcome};
+use crate::upstream::CacheKey;
+use crate::wire::{ExtendedError, Query, Question, Reply, ResponseCode};
+
+use super::replies::OTHER;
+use super::{
+    Arrival, Asked, Ending, Fetched, Judged, Parts, Resolver, Step, Unfinished, is_definite,
+    replies, source,
 };
 
-use super::replies::{NETWORK_ERROR, NO_REACHABLE_AUTHORITY, OTHER};
-use super::{
-    Arrival, Asked, Ending, Inspection, Judged, Parts, Resolver, Step, Unfinished, replies,
-};
+/// How long a client waits for a fresh answer where there is one that has expired (RFC 8767,
+/// section 5).
+const STALE_AFTER: Duration = Duration::from_millis(1_800);
 
 impl Resolver {
     /// Answers the rest, within 5 s.
@@ -27,20 +32,21 @@ impl Resolver {
         out: &mut Vec<u8>,
     ) -> Option<Judged<'static>> {
         let parts = &*self.0;
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, looked_up } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
         let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
-        let ending = match parts.settle(&asked, out) {
-            Some(ending) => ending,
-            None if asked.ours => local(&asked, out).await,
-            None => match asked.step() {
-                Step::Rewrite(reason, rewritten) => {
-                    parts.follow(&asked, reason, rewritten, out).await
-                }
-                _ => parts.resolve(&asked, out).await,
+        let ending = match asked.step() {
+            Step::Local => parts.ask_zones(&asked, out).await,
+            Step::Block(reason, mode) => asked.block(reason, mode, None, out),
+            Step::Rewrite(reason, rewritten) => match asked.rewrite(reason, rewritten, out) {
+                Some(ending) => ending,
+                None => parts.follow(&asked, reason, rewritten, out).await,
             },
+            Step::Truncate(reason) => asked.truncate(reason, out),
+            Step::Minimal => asked.minimal(out),
+            Step::Resolve => parts.resolve(&asked, *looked_up, out).await,
         };
         Some(asked.judged(ending, parts.clock.now()).into_owned())
     }
@@ -48,7 +54,7 @@ impl Resolver {
     /// Writes SERVFAIL for a query that a defect ended; it has no event, which might meet it again.
     pub fn give_up(&self, unfinished: &Unfinished, out: &mut Vec<u8>) {
         out.clear();
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, .. } = unfinished;
         let Ok(query) = Query::parse(packet) else { return };
         let text = &["an error in the program"];
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
@@ -57,7 +63,7 @@ impl Resolver {
     /// Writes SERVFAIL for a query that was shed, and returns its event.
     pub fn shed(&self, unfinished: Unfinished, out: &mut Vec<u8>) -> Option<Judged<'static>> {
         let parts = &*self.0;
-        let Unfinished { packet, arrival } = unfinished;
+        let Unfinished { packet, arrival, .. } = unfinished;
         let query = Query::parse(&packet).ok()?;
         let text = &["too many queries are in flight"];
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
@@ -66,13 +72,6 @@ impl Resolver {
         let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
         Some(asked.judged(Ending::failed(), parts.clock.now()).into_owned())
     }
-}
-
-/// What an upstream had.
-pub(super) struct Fetched {
-    pub answer: Arc<StoredAnswer>,
-    pub inspection: Arc<Inspection>,
-    pub answered_by: AnsweredBy,
 }
 
 impl Parts {
@@ -90,143 +89,74 @@ impl Parts {
         self.bound(arrival)
     }
 
-    /// Answers from an entry inspected under older lists, else asks upstream.
-    async fn resolve(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
-        if let Some(ending) = self.inspect_again(asked, out) {
+    /// Answers from the cache after all, else asks upstream.
+    async fn resolve(&self, asked: &Asked<'_, '_>, looked_up: bool, out: &mut Vec<u8>) -> Ending {
+        if let Some(ending) = self.known(asked, looked_up, out) {
             return ending;
         }
         let fetched = self.fetch(asked, asked.question(), asked.hash()).await;
-        asked.give(&fetched.answer, &fetched.inspection, (fetched.answered_by, 0), out)
+        asked.give(&fetched.answer, &fetched.inspection, fetched.source, out)
     }
 
-    /// Asks upstream, inspects what comes and keeps it; `hash` is that of the question's name.
+    /// Answers from an entry that came meanwhile, or was inspected under older lists.
+    fn known(&self, asked: &Asked<'_, '_>, looked_up: bool, out: &mut Vec<u8>) -> Option<Ending> {
+        let (cache, now) = (&self.kept.cache, asked.arrival.now);
+        let (hash, key) = (asked.hash(), asked.cache_key());
+        let found = match looked_up {
+            true => cache.find_again(hash, key, now),
+            false => cache.find(hash, key, now),
+        }?;
+        let entry = found.as_ref()?;
+        let inspection = self.kept.inspection(asked, entry);
+        Some(asked.give(&entry.answer, &inspection, source(entry, now), out))
+    }
+
+    /// Asks upstream; where that fails or takes long, gives what has expired (RFC 8767).
+    ///
+    /// What comes is kept whoever still waits for it; `hash` is that of the question's name.
     pub(super) async fn fetch(
         &self,
         asked: &Asked<'_, '_>,
         question: Question,
         hash: u64,
     ) -> Fetched {
-        let (mut answer, mut answered_by, forwarded, keep) =
-            match self.upstreams.ask(question.clone()).await {
-                Ok(answer) => {
-                    let by = AnsweredBy::Upstream(answer.upstream);
-                    (answer.stored, by, answer.forwarded_zone, true)
-                }
-                Err(failure) => {
-                    let keep = failure != Failure::Overloaded;
-                    (Arc::new(failed(&question, failure)), AnsweredBy::Nobody, false, keep)
-                }
-            };
-        let inspection = inspection(asked, &answer, forwarded).unwrap_or_else(|| {
-            let text = "the answer leads to too many names or addresses";
-            answer = Arc::new(servfail(&question, OTHER, text));
-            answered_by = AnsweredBy::Nobody;
-            inspection(asked, &answer, false).expect("a failure leads nowhere")
-        });
-        if keep {
-            let entry = Entry {
-                question,
-                answer: Arc::clone(&answer),
-                attached: Arc::clone(&inspection),
-                attached_bytes: inspection.size(),
-            };
-            self.cache.store(hash, entry, self.clock.now());
-        }
-        Fetched { answer, inspection, answered_by }
-    }
-
-    fn inspect_again(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
-        let found = self.cache.find(asked.hash(), asked.cache_key(), asked.arrival.now)?;
-        let entry = found.as_ref()?;
-        let inspection = inspection(asked, &entry.answer, entry.attached.forwarded())?;
-        let attached = Arc::clone(&inspection);
-        self.cache.reattach(asked.hash(), entry, attached, inspection.size());
-        let source = (AnsweredBy::Cache, asked.age(entry.stored));
-        Some(asked.give(&entry.answer, &inspection, source, out))
-    }
-}
-
-async fn local(asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
-    let limit = asked.arrival.limit(asked.query);
-    asked.in_force.zones.answer(asked.query, asked.arrival.local, limit, out).await;
-    let code = Header::read(out).map_or(ResponseCode::SERVFAIL, |header| header.response_code());
-    let failed = code == ResponseCode::SERVFAIL;
-    let outcome = if failed { Outcome::Failed } else { Outcome::Allowed };
-    Ending::new(outcome, AnsweredBy::Local, code)
-}
-
-fn inspection(
-    asked: &Asked<'_, '_>,
-    answer: &StoredAnswer,
-    forwarded: bool,
-) -> Option<Arc<Inspection>> {
-    let generation = asked.in_force.generation;
-    Inspection::of(answer, generation, forwarded, |lead| asked.classify(lead)).map(Arc::new)
-}
-
-fn failed(question: &Question, why: Failure) -> StoredAnswer {
-    let code = match why {
-        Failure::NoReachableAuthority => NO_REACHABLE_AUTHORITY,
-        Failure::NetworkError => NETWORK_ERROR,
-        Failure::Overloaded => OTHER,
-    };
-    servfail(question, code, &why.to_string())
-}
-
-/// Makes the answer of a failure, so that it is cached and given like any other (RFC 9520).
-fn servfail(question: &Question, code: u16, text: &str) -> StoredAnswer {
-    let flags = flags::RESPONSE | flags::RECURSION_AVAILABLE | ResponseCode::SERVFAIL.0;
-    let mut octets = vec![0, 0];
-    octets.extend(flags.to_be_bytes());
-    octets.extend([0, 1, 0, 0, 0, 0, 0, 1]);
-    octets.extend(question.name.as_ref().wire());
-    octets.extend(question.query_type.0.to_be_bytes());
-    octets.extend(CLASS_IN.to_be_bytes());
-    octets.extend([0, 0, RecordType::OPT.0 as u8, 2, 0, 0, 0, 0, 0]);
-    let length = text.len() as u16 + 2;
-    octets.extend((length + 4).to_be_bytes());
-    octets.extend([0, 15]);
-    octets.extend(length.to_be_bytes());
-    octets.extend(code.to_be_bytes());
-    octets.extend(text.as_bytes());
-    StoredAnswer::take(&octets, question).expect("we wrote an answer to this question")
-}
-
-#[cfg(test)]
-mod tests {
-    use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Asking};
-    use hickory_proto::rr::{Name, RecordType as Type};
-
-    use super::*;
-    use crate::model::DomainName;
-
-    #[test]
-    fn a_failure_is_an_answer_that_says_why() {
-        let question = Question {
-            name: DomainName::parse("www.example.com").expect("a name"),
-            query_type: RecordType::A,
-            dnssec_ok: false,
-            checking_disabled: false,
+        let key = CacheKey::of(&question);
+        let stale = self.kept.cache.find_stale(hash, key, asked.arrival.now);
+        let (kept, asking) = (Arc::clone(&self.kept), question.clone());
+        let keep = move |outcome: &_| kept.keep(asking, hash, outcome);
+        let asking = self.upstreams.ask_and_keep(question.clone(), keep);
+        let Some(stale) = stale else {
+            let outcome = asking.await;
+            return self.kept.of_outcome((&question, hash), &outcome, asked.in_force);
         };
-        let mut asking = Message::new(9, MessageType::Query, OpCode::Query);
-        let name = Name::from_ascii("WWW.example.com.").expect("a name");
-        asking.add_query(Asking::query(name, Type::A)).set_edns(Edns::new());
-        let packet = asking.to_vec().expect("a message");
-        let query = Query::parse(&packet).expect("a query");
-        for (failure, code) in [
-            (Failure::NoReachableAuthority, 22),
-            (Failure::NetworkError, 23),
-            (Failure::Overloaded, 0),
-        ] {
-            let answer = failed(&question, failure);
-            assert_eq!(answer.response_code(), ResponseCode::SERVFAIL);
-            assert_eq!(answer.extended_errors().collect::<Vec<_>>(), [code]);
-            let mut out = Vec::new();
-            answer.write(&query, 0, u32::MAX, 1232, &mut out);
-            let reply = Message::from_vec(&out).expect("a well-formed reply");
-            assert_eq!((reply.metadata.id, u16::from(reply.metadata.response_code)), (9, 2));
-            let told = String::from_utf8_lossy(&out).contains(&failure.to_string());
-            assert!(told && reply.edns.is_some(), "{failure}");
+        match timeout(STALE_AFTER, asking).await {
+            Ok(outcome) if is_definite(&outcome) => {
+                return self.kept.of_outcome((&question, hash), &outcome, asked.in_force);
+            }
+            Ok(_) => {}
+            // Nobody else needs to wait as long for what is still in flight.
+            Err(_) => stale.hold(self.clock.now()),
         }
+        self.kept.cache.count_stale(hash);
+        let inspection = self.kept.inspection(asked, &stale);
+        let source = (AnsweredBy::Stale, 0);
+        Fetched { answer: Arc::clone(&stale.answer), inspection, source }
+    }
+
+    /// Asks the zones of ours, and keeps what they say for as long as they are in force.
+    async fn ask_zones(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Ending {
+        if let Some(ending) = self.local_at_once(asked, out) {
+            return ending;
+        }
+        let (query, local) = (asked.query, asked.arrival.local);
+        let zones = &asked.in_force.zones;
+        let Some(answer) = zones.find(query.name(), query.query_type(), local).await else {
+            let limit = asked.arrival.limit(query);
+            Reply::start(out, query, ResponseCode::SERVFAIL).finish(limit, None);
+            return Ending::new(Outcome::Failed, AnsweredBy::Local, ResponseCode::SERVFAIL);
+        };
+        let answer = Arc::new(answer);
+        self.locals.keep(asked, &answer);
+        asked.give_local(&answer, out)
     }
 }

@@ -53,11 +53,11 @@ impl Alias {
         self.inspection.elements().get(self.place)
     }
 
-    /// Returns the name there; for an address, the last name on the way to it.
-    pub fn target(&self) -> Option<NameRef<'_>> {
+    /// Returns the name there, with its hashes; for an address, the last name on the way to it.
+    pub fn target(&self) -> Option<(NameRef<'_>, &[u64])> {
         let upto = self.inspection.elements().get(..=self.place)?;
         upto.iter().rev().find_map(|element| match &element.lead {
-            Lead::Name(name) => Some(name.as_ref()),
+            Lead::Name(name) => Some((name.as_ref(), &*element.known.hashes)),
             Lead::Address(_) => None,
         })
     }
@@ -93,7 +93,7 @@ impl Judged<'_> {
             AskedName::Borrowed(name) => *name,
             AskedName::Owned(name) => name.as_ref(),
         };
-        event.alias = self.alias.as_ref().and_then(Alias::target);
+        event.alias = self.alias.as_ref().and_then(Alias::target).map(|(name, _)| name);
         event
     }
 
@@ -128,7 +128,7 @@ impl<'q> Asked<'q, '_> {
             alias: None,
             company: self.row_behind(ending.alias.as_ref()).map(|row| row.company),
             tracking: self.is_tracking(self.row, self.lists)
-                || led_to.is_some_and(|led_to| led_to.tracking),
+                || led_to.is_some_and(|led_to| led_to.known.tracking),
             answered_by: ending.answered_by,
             response_code: ending.code.0,
             duration: u32::try_from(duration).unwrap_or(u32::MAX),

@@ -2,8 +2,8 @@
 //!
 //! [`Resolver::begin`] and [`Resolver::finish`] have the order of the steps, each in one function.
 //! Of the steps themselves: `asked` is a query bound to a policy and decided on by its name,
-//! `inspect` what an answer leads to, `replies` what goes out, `rewrite` what goes out where a rule
-//! has the answer, `judged` what goes to the log. Doors call `claims` in front of them: who a
+//! `inspect` what an answer leads to, `kept` and `locals` what is known already, `replies` what goes
+//! out, `rewrite` what goes out where a rule has the answer, `judged` what goes to the log. Doors call `claims` in front of them: who a
 //! forwarder asks for.
 
 mod asked;
@@ -12,6 +12,8 @@ mod claims;
 mod finish;
 mod inspect;
 mod judged;
+mod kept;
+mod locals;
 mod replies;
 mod rewrite;
 mod settings;
@@ -22,15 +24,16 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::discovery::Discovery;
-use crate::model::Moment;
+use crate::model::{Moment, NameRef};
 use crate::policy::LivePolicy;
-use crate::upstream::{Cache, CacheFigures, Upstreams};
+use crate::upstream::{self, CacheFigures, Upstreams};
 use crate::wire::{OUR_PAYLOAD, Query};
 
-use asked::{Asked, Step};
-use finish::Fetched;
-use inspect::{Element, Inspection, Lead, Ruling};
+use asked::{Asked, Step, classify};
+use inspect::{Element, Inspection, Known, Lead, Ruling};
 use judged::{Alias, Ending};
+use kept::{Fetched, Kept, is_definite, source};
+use locals::Locals;
 
 pub use asked::{is_canary, is_ours, judge_asked};
 pub use claims::Behalf;
@@ -74,6 +77,8 @@ pub enum Begun<'q> {
 pub struct Unfinished {
     packet: Box<[u8]>,
     arrival: Arrival,
+    /// Whether the cache was looked into, so that no lookup is counted twice.
+    looked_up: bool,
 }
 
 /// The resolver; a handle that is cheap to clone.
@@ -87,7 +92,8 @@ struct Parts {
     discovery: Discovery,
     live: LivePolicy,
     upstreams: Upstreams,
-    cache: Cache<Arc<Inspection>>,
+    kept: Arc<Kept>,
+    locals: Locals,
     clock: Clock,
 }
 
@@ -106,17 +112,30 @@ pub struct Handles {
 }
 
 impl Resolver {
-    /// Puts the line together, with a cache of at most `cache_bytes` octets.
-    pub fn new(settings: &Settings, cache_bytes: usize, handles: Handles) -> Resolver {
+    /// Puts the line together, with a cache as the settings of upstreams say.
+    pub fn new(settings: &Settings, caching: &upstream::Settings, handles: Handles) -> Resolver {
         let Handles { devices, discovery, live, upstreams, clock } = handles;
-        let cache = Cache::new(cache_bytes);
-        let settings = settings.clone();
-        Resolver(Arc::new(Parts { settings, devices, discovery, live, upstreams, cache, clock }))
+        let kept = Arc::new(Kept::new(caching, live.clone(), clock.clone()));
+        let (settings, locals) = (settings.clone(), Locals::new());
+        let parts = Parts { settings, devices, discovery, live, upstreams, kept, locals, clock };
+        Resolver(Arc::new(parts))
     }
 
     /// Returns figures of the cache.
     pub fn cache_figures(&self) -> CacheFigures {
-        self.0.cache.figures()
+        self.0.kept.cache.figures()
+    }
+
+    /// Returns how many answers of the cache have expired. Looks at each of them.
+    pub fn expired_answers(&self) -> u64 {
+        self.0.kept.cache.count_expired(self.0.clock.now())
+    }
+
+    /// Forgets what upstreams said of a name and all below it, or of any; returns how many answers
+    /// that were.
+    pub fn flush_cache(&self, name: Option<NameRef<'_>>) -> u64 {
+        self.0.upstreams.forget_failures(name);
+        self.0.kept.cache.flush(name)
     }
 }
 

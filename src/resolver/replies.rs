@@ -104,7 +104,11 @@ impl Asked<'_, '_> {
         }
         let (answered_by, age) = source;
         let code = answer.response_code();
-        answer.write(self.query, age, u32::MAX, self.arrival.limit(self.query), out);
+        let limit = self.arrival.limit(self.query);
+        match answered_by {
+            AnsweredBy::Stale => answer.write_stale(self.query, limit, out),
+            _ => answer.write(self.query, age, limit, out),
+        }
         let (reason, would_block) = self.spoken();
         let lifted = ruling.lifted.filter(|_| reason.is_none());
         let unknown = !self.is_tracking(self.row, self.lists);

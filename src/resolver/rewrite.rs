@@ -2,24 +2,34 @@
 
 use std::sync::Arc;
 
-use crate::model::{NameRef, Reason, RecordType};
+use crate::model::{AnsweredBy, NameRef, Reason, RecordType};
 use crate::rules::Rewritten;
 use crate::upstream::CacheKey;
 use crate::wire::{
-    CLASS_IN, ExtendedError, Message, Query, Question, RecordView, Reply, ResponseCode, Section,
-    StoredAnswer,
+    CLASS_IN, ExtendedError, Message, Query, Question, RecordView, Reply, ResponseCode, STALE_TTL,
+    Section, StoredAnswer,
 };
 
 use super::replies::{FORGED, OTHER, explain, fail};
-use super::{Asked, Ending, Fetched, Parts, is_ours};
+use super::{Asked, Ending, Fetched, Parts, is_ours, source};
 
 /// What the target of a rewrite resolves to.
 struct Found {
     answer: Arc<StoredAnswer>,
-    /// Its age in seconds.
-    age: u32,
+    /// Who had it, and its age in seconds.
+    source: (AnsweredBy, u32),
     /// Whether a public name leads into a private network.
     leads_inside: bool,
+}
+
+impl Found {
+    /// Returns the seconds for which a client may keep a record of this TTL.
+    fn left(&self, ttl: u32) -> u32 {
+        match self.source {
+            (AnsweredBy::Stale, _) => STALE_TTL,
+            (_, age) => ttl.saturating_sub(age),
+        }
+    }
 }
 
 impl Asked<'_, '_> {
@@ -75,7 +85,7 @@ impl Asked<'_, '_> {
         };
         for record in message.records().filter(wanted) {
             let (owner, data) = (record.owner()?, record.data_written_out()?);
-            let about = (record.record_type, record.ttl.saturating_sub(found.age));
+            let about = (record.record_type, found.left(record.ttl));
             reply.append(record.section, owner.as_ref(), about, &data);
         }
         self.end_rewrite(reply, reason);
@@ -124,15 +134,15 @@ impl Parts {
         let zones = &asked.in_force.zones;
         let found = if is_ours(zones, &self.upstreams, name, question.query_type) {
             let answer = Arc::new(local(asked, &question).await?);
-            Found { answer, age: 0, leads_inside: false }
+            Found { answer, source: (AnsweredBy::Local, 0), leads_inside: false }
         } else {
             let hash = asked.in_force.hashes(name).whole().unwrap_or(0);
             match self.remembered(asked, &question, hash) {
                 Some(found) => found,
                 None => {
-                    let Fetched { answer, inspection, .. } =
+                    let Fetched { answer, inspection, source } =
                         self.fetch(asked, question, hash).await;
-                    Found { answer, age: 0, leads_inside: inspection.leads_inside() }
+                    Found { answer, source, leads_inside: inspection.leads_inside() }
                 }
             }
         };
@@ -141,17 +151,12 @@ impl Parts {
     }
 
     fn remembered(&self, asked: &Asked<'_, '_>, question: &Question, hash: u64) -> Option<Found> {
-        let key = CacheKey {
-            name: question.name.as_ref(),
-            query_type: question.query_type,
-            dnssec_ok: question.dnssec_ok,
-            checking_disabled: question.checking_disabled,
-        };
-        let found = self.cache.find(hash, key, asked.arrival.now)?;
+        let now = asked.arrival.now;
+        let found = self.kept.cache.find(hash, CacheKey::of(question), now)?;
         let entry = found.as_deref()?;
         Some(Found {
             answer: Arc::clone(&entry.answer),
-            age: asked.age(entry.stored),
+            source: source(entry, now),
             leads_inside: entry.attached.leads_inside(),
         })
     }

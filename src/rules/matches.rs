@@ -15,6 +15,8 @@ pub struct Matches {
     pub(super) steps: Few,
     /// Whether it is about an address.
     pub(super) address: bool,
+    /// Whether special rules are among what was found: which of them speak depends on who asks.
+    pub(super) special: bool,
 }
 
 /// What the lists of one tier say of a query, taken together.

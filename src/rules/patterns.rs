@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use super::{Few, Glob, Presentation, TextPattern, TextSyntax, required_literals};
+use super::{Few, Glob, TextPattern, TextSyntax, required_literals};
 
 /// Largest compiled expression, in octets.
 const EXPRESSION_LIMIT: usize = 1 << 20;
@@ -156,22 +156,23 @@ impl Patterns {
     }
 
     /// Returns the numbers of the patterns that match, in their order.
-    pub fn find(&self, text: &Presentation, subject: Subject) -> Few {
+    pub fn find(&self, text: &[u8], subject: Subject) -> Few {
         let mut found = Few::default();
         let mut try_one = |number: u32| {
             let pattern = self.placed.get(number as usize);
             let known = found.as_slice().contains(&number);
-            if !known && pattern.is_some_and(|it| it.matcher.matches(text.octets(), subject)) {
+            if !known && pattern.is_some_and(|it| it.matcher.matches(text, subject)) {
                 found.push(number);
             }
         };
-        if let Some(guard) = &self.guard {
-            for hit in guard.texts.find_overlapping_iter(text.octets()) {
+        // A look for any of them is much cheaper than one for all, and the usual answer is no.
+        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.texts.is_match(text)) {
+            for hit in guard.texts.find_overlapping_iter(text) {
                 let owners = guard.owners.get(hit.pattern().as_usize());
                 owners.into_iter().flatten().copied().for_each(&mut try_one);
             }
         }
-        if self.any.as_ref().is_none_or(|any| any.is_match(text.octets())) {
+        if self.any.as_ref().is_none_or(|any| any.is_match(text)) {
             self.expressions.iter().copied().for_each(&mut try_one);
         }
         self.loose.iter().copied().for_each(&mut try_one);
@@ -210,6 +211,7 @@ fn any_of(placed: &[PatternPlace], numbers: &[u32]) -> Option<RegexSet> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Presentation;
     use super::*;
     use crate::model::DomainName;
 
@@ -230,8 +232,8 @@ mod tests {
 
     fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
         let name = DomainName::from_presentation(text).expect("a name");
-        let text = Presentation::of(name.as_ref());
-        patterns.find(&text, Subject::Name).as_slice().to_vec()
+        let find = |text: &[u8]| patterns.find(text, Subject::Name).as_slice().to_vec();
+        Presentation::with_name(name.as_ref(), find)
     }
 
     #[test]
@@ -270,7 +272,8 @@ mod tests {
             of_addresses("|10.1"),
         ]);
         let address = "10.1.2.3".parse().expect("an address");
-        let of_address = patterns.find(&Presentation::of_address(address), Subject::Address);
+        let of_address =
+            patterns.find(Presentation::of_address(address).octets(), Subject::Address);
         assert_eq!(of_address.as_slice(), [0, 1, 3]);
         assert_eq!(found(&patterns, "10.1.2.3"), [0, 1, 2, 3]);
         assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2, 3]);

@@ -15,20 +15,19 @@ impl Presentation {
     /// Every octet escaped: `\255`.
     const LONGEST: usize = 4 * MAX_NAME_OCTETS;
 
-    /// Writes a name, its strange octets escaped.
-    pub fn of(name: NameRef<'_>) -> Presentation {
-        let mut text = Presentation { octets: [0; Self::LONGEST], length: 0 };
-        let plain = |octet: &u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        if !name.is_root() && name.labels().all(|label| label.iter().all(plain)) {
-            for (position, label) in name.labels().enumerate() {
-                if position > 0 {
-                    text.push(b".");
-                }
-                text.push(label);
-            }
-        } else {
-            write!(text, "{name}").expect("the longest presentation form fits");
+    /// Hands a name on as text, its strange octets escaped.
+    pub fn with_name<T>(name: NameRef<'_>, read: impl FnOnce(&[u8]) -> T) -> T {
+        let mut plain = [0; MAX_NAME_OCTETS];
+        match name.plain_text(&mut plain) {
+            Some(text) => read(text.as_bytes()),
+            None => read(Presentation::of(name).octets()),
         }
+    }
+
+    /// Writes a name.
+    fn of(name: NameRef<'_>) -> Presentation {
+        let mut text = Presentation { octets: [0; Self::LONGEST], length: 0 };
+        write!(text, "{name}").expect("the longest presentation form fits");
         text
     }
 

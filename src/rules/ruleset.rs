@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::model::{HashSeed, ListKind, ListMask, ListName, NameHashes, NameRef};
+use crate::model::{HashSeed, ListKind, ListMask, ListName, NameRef};
 
 use super::parse::Format;
 use super::places::{ROOT, address_place};
@@ -83,13 +83,14 @@ impl Ruleset {
     ///
     /// Allocates nothing, unless more than six sets or patterns meet in one name; and automata of
     /// regular expressions allocate while they are young, since they are made as names ask for it.
-    pub fn find(&self, name: NameRef<'_>, hashes: &NameHashes) -> Matches {
+    pub fn find(&self, name: NameRef<'_>, hashes: &[u64]) -> Matches {
         let mut found = Matches::default();
         if self.root.clients {
+            found.special = true;
             found.push(Step { place: Place::Client, set: self.root.set });
         }
-        match hashes.whole() {
-            Some(hash) => self.look(hash, Place::Here, &mut found),
+        match hashes.first() {
+            Some(&hash) => self.look(hash, Place::Here, &mut found),
             None => self.look_at_root(Place::Here, &mut found),
         }
         if !self.addresses.is_empty()
@@ -97,11 +98,14 @@ impl Ruleset {
         {
             self.look_for_prefixes(address, &mut found);
         }
-        self.look_for_texts(|| Presentation::of(name), Subject::Name, &mut found);
-        for &hash in hashes.as_slice().iter().skip(1) {
+        if !self.patterns.has_none_for(Subject::Name) {
+            let look = |text: &[u8]| self.look_for_texts(text, Subject::Name, &mut found);
+            Presentation::with_name(name, look);
+        }
+        for &hash in hashes.iter().skip(1) {
             self.look(hash, Place::Above, &mut found);
         }
-        if hashes.whole().is_some() {
+        if !hashes.is_empty() {
             self.look_at_root(Place::Above, &mut found);
         }
         self.close(found)
@@ -112,8 +116,10 @@ impl Ruleset {
         let mut found = Matches { address: true, ..Matches::default() };
         let address = address.to_canonical();
         self.look_for_prefixes(address, &mut found);
-        let text = || Presentation::of_address(address);
-        self.look_for_texts(text, Subject::Address, &mut found);
+        if !self.patterns.has_none_for(Subject::Address) {
+            let text = Presentation::of_address(address);
+            self.look_for_texts(text.octets(), Subject::Address, &mut found);
+        }
         self.close(found)
     }
 
@@ -121,7 +127,7 @@ impl Ruleset {
     ///
     /// Rules count that only a rule of another list cancels: who has that list is not asked here.
     pub fn holding(&self, matches: &Matches, asking: &Asking<'_>) -> ListMask {
-        self.lists_heard(matches, Some(asking))
+        if matches.special { self.lists_heard(matches, Some(asking)) } else { matches.lists }
     }
 
     /// Returns the lists that have a part in what matches: by any rule, whatever its condition, by
@@ -145,7 +151,9 @@ impl Ruleset {
     /// blocks. Exceptions of subscribed lists do not lift what shipped ones block; allowlists do.
     /// Allocates for rewrites only.
     pub fn judge(&self, matches: &Matches, lists: ListMask, asking: &Asking<'_>) -> Judgement {
-        if matches.is_empty() || lists.is_empty() {
+        // Without special rules it is known who speaks; none of them may be of this tier.
+        let silent = !matches.special && matches.lists.intersection(lists).is_empty();
+        if matches.is_empty() || lists.is_empty() || silent {
             return Judgement::None;
         }
         let mut tally = Tally::new(&self.standing);
@@ -214,16 +222,8 @@ impl Ruleset {
         self.take(self.root.set, place, found);
     }
 
-    fn look_for_texts(
-        &self,
-        text: impl FnOnce() -> Presentation,
-        subject: Subject,
-        found: &mut Matches,
-    ) {
-        if self.patterns.has_none_for(subject) {
-            return;
-        }
-        let matching: Few = self.patterns.find(&text(), subject);
+    fn look_for_texts(&self, text: &[u8], subject: Subject, found: &mut Matches) {
+        let matching: Few = self.patterns.find(text, subject);
         for &number in matching.as_slice() {
             if let Some(pattern) = self.patterns.placed().get(number as usize) {
                 self.take(pattern.set, Place::Here, found);
@@ -232,13 +232,13 @@ impl Ruleset {
     }
 
     /// Adds a set, if a rule in it reaches what is asked for.
-    fn take(&self, set: u32, place: Place, found: &mut Matches) {
-        let reaches = self.sets.get(set).is_some_and(|set| {
-            set.parts.iter().any(|part| part.kind.reach().covers(place))
-                || set.specials().any(|special| special.reach.covers(place))
-        });
+    fn take(&self, number: u32, place: Place, found: &mut Matches) {
+        let Some(set) = self.sets.get(number) else { return };
+        let reaches = set.parts.iter().any(|part| part.kind.reach().covers(place))
+            || set.specials().any(|special| special.reach.covers(place));
         if reaches {
-            found.push(Step { place, set });
+            found.special |= set.specials().next().is_some();
+            found.push(Step { place, set: number });
         }
     }
 
@@ -249,12 +249,12 @@ impl Ruleset {
         }
         found.lists = self.lists_heard(&found, None);
         let holes_alone = |step: Step| {
-            self.sets.get(step.set).is_none_or(|set| {
-                set.parts.iter().all(|part| part.kind.is_hole()) && set.specials().next().is_none()
-            })
+            let set = self.sets.get(step.set);
+            set.is_none_or(|set| set.parts.iter().all(|part| part.kind.is_hole()))
         };
         let mut steps = found.steps.as_slice().iter().copied().map(Step::from_number);
-        if found.lists.is_empty() && steps.all(holes_alone) { Matches::default() } else { found }
+        let nothing = found.lists.is_empty() && !found.special && steps.all(holes_alone);
+        if nothing { Matches::default() } else { found }
     }
 
     fn lists_heard(&self, matches: &Matches, asking: Option<&Asking<'_>>) -> ListMask {

@@ -71,6 +71,11 @@ impl Sets {
 }
 
 impl<'s> SetRef<'s> {
+    /// Returns whether a hole may be among its rules; special ones are not looked at.
+    pub fn may_have_holes(self) -> bool {
+        !self.specials.is_empty() || self.parts.iter().any(|part| part.kind.is_hole())
+    }
+
     /// Returns the special rules, list by list.
     pub fn specials(self) -> impl Iterator<Item = &'s Special> {
         self.specials.iter().filter_map(|&number| self.table.get(number as usize))

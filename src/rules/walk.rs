@@ -144,6 +144,9 @@ impl<'r> Walk<'r, '_> {
     /// Returns the lists that end at a set; only those in which the longest rule speaks can.
     fn holes(&self, set: SetRef<'r>, place: Place) -> ListMask {
         let mut holes = ListMask::EMPTY;
+        if !set.may_have_holes() {
+            return holes;
+        }
         for part in set.parts {
             if part.kind.is_hole() && part.kind.reach().covers(place) {
                 holes = holes.union(part.lists);

@@ -11,6 +11,7 @@ use hickory_resolver::net::xfer::{DnsExchange, FirstAnswer};
 use hickory_resolver::net::{DnsHandle, NetError};
 use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, Message};
 use hickory_resolver::{ConnectionProvider, PoolContext, TlsConfig};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ use crate::wire::{Header, Question};
 
 use super::endpoint::{Endpoint, Speech};
 use super::tls::{blocked, client_config, clipped, explain};
-use super::{Allowance, Fault, Heard, Outgoing};
+use super::{Allowance, Fault, Ground, Heard, Outgoing};
 
 /// Most questions in flight on one connection.
 const MAX_IN_FLIGHT: usize = 1_000;
@@ -40,6 +41,8 @@ pub(super) struct Connection {
     /// Why the last attempt to connect failed, if it did.
     trouble: Mutex<Option<String>>,
     connect_limit: Duration,
+    /// The runtime on which it lives, whoever asks for it.
+    home: Option<Handle>,
     clock: Clock,
 }
 
@@ -68,11 +71,7 @@ enum Broken {
 
 impl Connection {
     /// Prepares the connection; reads the `ca_file` if there is one. Plain endpoints use TCP.
-    pub(super) fn new(
-        endpoint: &Endpoint,
-        connect_limit: Duration,
-        clock: Clock,
-    ) -> Result<Arc<Connection>, String> {
+    pub(super) fn new(endpoint: &Endpoint, ground: &Ground<'_>) -> Result<Arc<Connection>, String> {
         let mut config = match &endpoint.speech {
             Speech::Udp | Speech::Tcp => ConnectionConfig::tcp(),
             Speech::Tls { server_name } => ConnectionConfig::tls(server_name.as_str().into()),
@@ -93,8 +92,9 @@ impl Connection {
             preferred: AtomicUsize::new(0),
             state: Mutex::new(State::Closed),
             trouble: Mutex::new(None),
-            connect_limit,
-            clock,
+            connect_limit: ground.limits.connect,
+            home: ground.home.cloned(),
+            clock: ground.clock.clone(),
         }))
     }
 
@@ -191,7 +191,7 @@ impl Connection {
         let (told, coming) = watch::channel(None);
         *state = State::Connecting(coming.clone());
         let connection = self.clone();
-        tokio::spawn(async move {
+        let connecting = async move {
             let connected = connection.connect().await;
             *lock(&connection.trouble) = connected.as_ref().err().map(Fault::to_string);
             *lock(&connection.state) = match &connected {
@@ -199,7 +199,11 @@ impl Connection {
                 Err(_) => State::Closed,
             };
             told.send_replace(Some(connected));
-        });
+        };
+        match &self.home {
+            Some(home) => drop(home.spawn(connecting)),
+            None => drop(tokio::spawn(connecting)),
+        }
         Err(coming)
     }
 

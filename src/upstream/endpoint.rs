@@ -40,6 +40,16 @@ impl Speech {
     pub(super) fn is_plain(&self) -> bool {
         matches!(self, Speech::Udp | Speech::Tcp)
     }
+
+    /// Returns its word in urls.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Speech::Udp => "udp",
+            Speech::Tcp => "tcp",
+            Speech::Tls { .. } => "tls",
+            Speech::Https { .. } => "https",
+        }
+    }
 }
 
 /// The parts of `scheme://host:port/path`.

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Latencies;
+
 /// Failures in a row after which an upstream rests.
 const TOO_MANY: u32 = 3;
 /// First and longest rest in microseconds; it doubles with every probe that fails.
@@ -15,7 +17,9 @@ const TOLERATED: u64 = 10_000;
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
-    /// One that may be the name's fault: silence, or an error that others did not give.
+    /// Silence, which may be the name's fault.
+    Silence,
+    /// Another one that may be the name's fault: an error that others did not give.
     Doubtful,
     /// One that is certain: no connection.
     Certain,
@@ -32,8 +36,29 @@ struct State {
     rest: Option<Rest>,
     answered_at: Option<u64>,
     probing: bool,
-    failed: u64,
+    counts: Counts,
+    latencies: Latencies,
     last_error: Option<String>,
+}
+
+/// How questions ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// By an answer.
+    pub(super) answered: u64,
+    /// Without a usable answer.
+    pub(super) failed: u64,
+    /// Of these, by silence.
+    pub(super) timeouts: u64,
+}
+
+/// What is shown of it.
+pub(super) struct Figures {
+    pub(super) counts: Counts,
+    /// The time within which half of the recent answers came, and 95 of 100.
+    pub(super) percentiles: Option<(u64, u64)>,
+    /// The last error, if it fails now.
+    pub(super) last_error: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -64,15 +89,18 @@ impl Health {
         state.rest = None;
         state.last_error = None;
         state.answered_at = Some(now);
+        state.counts.answered += 1;
+        state.latencies.note(took);
     }
 
     /// Notes a failure of a question asked at `since`.
     ///
-    /// Silence counts only if nothing else was answered meanwhile: a slow name is no failure.
+    /// What may be the name's fault counts only if nothing else was answered meanwhile.
     pub(super) fn failed(&self, since: u64, now: u64, weight: Weight, error: String) {
         let mut state = self.lock();
-        state.failed += 1;
-        if weight == Weight::Doubtful && state.answered_at.is_some_and(|at| at > since) {
+        state.counts.failed += 1;
+        state.counts.timeouts += u64::from(weight == Weight::Silence);
+        if weight != Weight::Certain && state.answered_at.is_some_and(|at| at > since) {
             return;
         }
         state.in_a_row += if weight == Weight::Certain { TOO_MANY } else { 1 };
@@ -90,12 +118,12 @@ impl Health {
 
     /// Returns whether it should be asked just to see how it does; whoever is told so must probe.
     ///
-    /// One at a time; due for who was never heard of, for who has rested, or if it is `its_turn`.
-    pub(super) fn begin_probe(&self, now: u64, its_turn: bool) -> bool {
+    /// One at a time; due for who has rested, and for who does not rest if the caller is `curious`.
+    pub(super) fn begin_probe(&self, now: u64, curious: bool) -> bool {
         let mut state = self.lock();
         let due = match state.rest {
             Some(rest) => now >= rest.until,
-            None => its_turn || state.latency.is_none(),
+            None => curious,
         };
         let begins = due && !state.probing;
         state.probing |= begins;
@@ -113,10 +141,14 @@ impl Health {
         Standing { latency: state.latency, rests_until: state.rest.map(|rest| rest.until) }
     }
 
-    /// Returns how many questions had no usable answer, and the last error if it fails now.
-    pub(super) fn failures(&self) -> (u64, Option<String>) {
+    /// Returns what is shown of it.
+    pub(super) fn figures(&self) -> Figures {
         let state = self.lock();
-        (state.failed, state.last_error.clone())
+        Figures {
+            counts: state.counts,
+            percentiles: state.latencies.percentiles(),
+            last_error: state.last_error.clone(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,6 +164,11 @@ mod tests {
 
     fn fails(health: &Health, at: u64, weight: Weight) {
         health.failed(at, at, weight, "no answer".into());
+    }
+
+    fn failures(health: &Health) -> (u64, Option<String>) {
+        let figures = health.figures();
+        (figures.counts.failed, figures.last_error)
     }
 
     #[test]
@@ -161,7 +198,7 @@ mod tests {
         let unknown = Health::default();
         fails(&unknown, 1, Weight::Doubtful);
         assert_eq!(unknown.standing().rests_until, Some(1 + SECOND), "no credit");
-        assert_eq!(other.failures(), (1, Some("no answer".into())));
+        assert_eq!(failures(&other), (1, Some("no answer".into())));
     }
 
     #[test]
@@ -180,7 +217,7 @@ mod tests {
         assert_eq!(lengths, [1, 2, 4, 6, 6, 6]);
         health.answered(now, 10);
         assert_eq!(health.standing().rests_until, None);
-        assert_eq!(health.failures(), (12, None));
+        assert_eq!(failures(&health), (12, None));
         fails(&health, now, Weight::Certain);
         assert_eq!(health.standing().rests_until, Some(now + SECOND), "it starts small again");
     }
@@ -190,21 +227,21 @@ mod tests {
         let health = Health::default();
         for since in [10, 20, 30, 40] {
             health.answered(since + 5, 100);
-            health.failed(since, since + 9, Weight::Doubtful, "no answer".into());
+            health.failed(since, since + 9, Weight::Silence, "no answer".into());
         }
         assert_eq!(health.standing().rests_until, None);
-        assert_eq!(health.failures(), (4, None));
+        assert_eq!(failures(&health), (4, None));
+        let counts = Counts { answered: 4, failed: 4, timeouts: 4 };
+        assert_eq!(health.figures().counts, counts);
     }
 
     #[test]
-    fn a_probe_is_due_for_the_unknown_the_rested_and_on_its_turn() {
+    fn a_probe_is_due_for_the_rested_and_out_of_curiosity() {
         let health = Health::default();
-        assert!(health.begin_probe(1, false), "never heard of");
-        assert!(!health.begin_probe(1, false), "one at a time");
+        assert!(!health.begin_probe(1, false));
+        assert!(health.begin_probe(1, true), "out of curiosity");
+        assert!(!health.begin_probe(1, true), "one at a time");
         health.answered(2, 100);
-        health.end_probe();
-        assert!(!health.begin_probe(3, false));
-        assert!(health.begin_probe(3, true), "its turn");
         health.end_probe();
         fails(&health, 4, Weight::Certain);
         assert!(!health.begin_probe(5, true), "it rests");

@@ -7,16 +7,18 @@ mod effort;
 mod endpoint;
 mod flights;
 mod health;
+mod latencies;
 mod outgoing;
 mod pool;
 mod server;
 mod settings;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub use cache::{Cache, CacheFigures, CacheKey, Cached, Entry};
-pub use settings::{ForwardSettings, Settings, UpstreamSettings};
+pub use settings::{ForwardSettings, Order, Settings, UpstreamSettings};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,10 +32,11 @@ use crate::wire::{Question, StoredAnswer};
 
 use connection::Connection;
 use endpoint::Endpoint;
-use flights::{Boarding, Flights};
+use flights::{Boarding, Flights, Outcome, Pilot, Unstopped};
+use latencies::Latencies;
 use outgoing::{Heard, Manner, Outgoing};
 use pool::{Group, Pool};
-use server::{Allowance, Fault, Told, Upstream};
+use server::{Allowance, Fault, Reply, Told, Upstream};
 
 /// An upstream's answer and who gave it.
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ pub enum Failure {
 }
 
 /// Figures of one upstream, for `status`.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub struct UpstreamStatus {
     /// Its address as configured.
     pub name: String,
@@ -79,6 +82,16 @@ pub struct UpstreamStatus {
     pub last_error: Option<String>,
     /// The zone it serves; `None` for those that are asked for everything.
     pub zone: Option<String>,
+    /// How it is spoken to: `udp`, `tcp`, `tls`, `https`.
+    pub transport: &'static str,
+    /// Questions with a usable answer.
+    pub answered: u64,
+    /// Of those that failed, the ones that got no reply in time.
+    pub timeouts: u64,
+    /// Questions asked again over TCP, because the reply over UDP was cut or cannot be believed.
+    pub moved: u64,
+    /// Microseconds within which half of the recent answers came, and 95 of 100.
+    pub percentiles_micros: Option<(u64, u64)>,
 }
 
 /// How long things may take.
@@ -105,12 +118,14 @@ const LIMITS: Limits = Limits {
 pub struct Upstreams {
     pool: Arc<Pool>,
     flights: Arc<Flights>,
-    main: Handle,
+    /// The bounds of TTLs.
+    ttls: (u32, u32),
     clock: Clock,
 }
 
 impl Upstreams {
-    /// Makes the pool; connects to nobody yet. Call it inside the main runtime: its tasks live there.
+    /// Makes the pool; connects to nobody yet. Call it inside the main runtime: connections live
+    /// there.
     ///
     /// The error names every upstream and zone that cannot be used, one a line, with the mend.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Upstreams, String> {
@@ -118,34 +133,59 @@ impl Upstreams {
     }
 
     fn within(limits: Limits, settings: &Settings, clock: Clock) -> Result<Upstreams, String> {
-        let main = Handle::try_current().map_err(|error| error.to_string())?;
-        let groups = groups(settings, limits, &clock).map_err(|problems| problems.join("\n"))?;
+        let home = Handle::try_current().map_err(|error| error.to_string())?;
+        let ground = Ground { limits: &limits, clock: &clock, home: Some(&home) };
+        let groups = groups(settings, &ground).map_err(|problems| problems.join("\n"))?;
         let pool = Arc::new(Pool::new(groups, limits, clock.clone()));
-        Ok(Upstreams { pool, flights: Flights::new(), main, clock })
+        let ttls = (settings.min_ttl, settings.max_ttl);
+        Ok(Upstreams { pool, flights: Flights::new(), ttls, clock })
     }
 
     /// Asks; identical questions in flight are asked once. Answers or fails within 5 s.
     ///
-    /// The last SERVFAIL or REFUSED is an answer too, if no upstream gave a better one.
-    pub async fn ask(&self, question: Question) -> Result<Answer, Failure> {
+    /// It is asked on the runtime of whoever asks first, which must have timers and I/O, and to the
+    /// end even if that one goes away. The last SERVFAIL or REFUSED is an answer too, if no
+    /// upstream gave a better one.
+    pub async fn ask(&self, question: Question) -> Outcome {
+        self.ask_and_keep(question, |_| ()).await
+    }
+
+    /// Asks as `ask` does, and has the outcome kept once for all who wait, before they get it and
+    /// also when nobody waits any more.
+    pub async fn ask_and_keep(
+        &self,
+        question: Question,
+        keep: impl FnOnce(&Outcome) + Send + 'static,
+    ) -> Outcome {
         let now = self.clock.now().monotonic;
-        let mut outcome = match self.flights.board(question.clone(), now) {
+        let mut outcome = match self.flights.board(&Arc::new(question), now) {
             Boarding::Fail(failure) => return Err(failure),
             Boarding::Wait(outcome) => outcome,
-            Boarding::Ask(pilot, outcome) => {
-                let (pool, clock) = (self.pool.clone(), self.clock.clone());
-                self.main.spawn(async move {
-                    let outcome = pool.ask(question).await;
-                    pilot.land(outcome, clock.now().monotonic);
-                });
-                outcome
+            Boarding::Ask(pilot) => {
+                return Unstopped::new(self.clone().fly(pilot, now, keep)).await;
             }
         };
         match outcome.wait_for(Option::is_some).await {
             Ok(told) => told.clone().unwrap_or(Err(Failure::NetworkError)),
-            // The main runtime is going down.
+            // The runtime of who asked is going down.
             Err(_) => Err(Failure::NetworkError),
         }
+    }
+
+    /// Forgets that questions about a name and all below it, or about any, failed a moment ago.
+    pub fn forget_failures(&self, name: Option<NameRef<'_>>) {
+        self.flights.forget_failures(name);
+    }
+
+    async fn fly(self, pilot: Pilot, now: u64, keep: impl FnOnce(&Outcome)) -> Outcome {
+        let mut outcome = self.pool.ask(pilot.question(), now).await;
+        if let Ok(answer) = &mut outcome {
+            let (least, most) = self.ttls;
+            Arc::make_mut(&mut answer.stored).bound_ttls(least, most);
+        }
+        keep(&outcome);
+        pilot.land(&outcome, self.clock.now().monotonic);
+        outcome
     }
 
     /// Returns whether `[forward]` maps a zone that holds this name. Allocates nothing.
@@ -159,14 +199,25 @@ impl Upstreams {
     }
 }
 
+/// What upstreams stand on.
+struct Ground<'g> {
+    limits: &'g Limits,
+    clock: &'g Clock,
+    /// Where connections live; `None` where none is made.
+    home: Option<&'g Handle>,
+}
+
 /// Checks the settings without connecting to anybody; errors say the mend.
 pub fn check(settings: &Settings) -> Result<(), Vec<String>> {
-    groups(settings, LIMITS, &Clock::system()).map(|_| ())
+    let ground = Ground { limits: &LIMITS, clock: &Clock::system(), home: None };
+    let mut problems = groups(settings, &ground).err().unwrap_or_default();
+    problems.extend(settings.check_ttls());
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Makes the upstreams: first those for everything, then a group for each zone.
-fn groups(settings: &Settings, limits: Limits, clock: &Clock) -> Result<Vec<Group>, Vec<String>> {
-    let mut maker = Maker { limits, clock, made: 0, problems: Vec::new() };
+fn groups(settings: &Settings, ground: &Ground<'_>) -> Result<Vec<Group>, Vec<String>> {
+    let mut maker = Maker { ground, order: settings.order, made: 0, problems: Vec::new() };
     let mut groups = vec![maker.group(None, &settings.servers)];
     let mut zones = HashSet::new();
     for forward in &settings.forward {
@@ -186,9 +237,9 @@ fn groups(settings: &Settings, limits: Limits, clock: &Clock) -> Result<Vec<Grou
     if maker.problems.is_empty() { Ok(groups) } else { Err(maker.problems) }
 }
 
-struct Maker<'c> {
-    limits: Limits,
-    clock: &'c Clock,
+struct Maker<'g> {
+    ground: &'g Ground<'g>,
+    order: Order,
     made: usize,
     problems: Vec<String>,
 }
@@ -202,7 +253,7 @@ impl Maker<'_> {
                 Err(why) => self.problems.push(why),
             }
         }
-        Group::new(zone, members)
+        Group::new(zone, members, self.order)
     }
 
     fn upstream(
@@ -214,6 +265,6 @@ impl Maker<'_> {
             .map_err(|_| format!("`{}`: more than 256 upstreams; remove some", settings.url))?;
         self.made += 1;
         let endpoint = Endpoint::read(settings)?;
-        Upstream::new(UpstreamId(id), endpoint, zone, &self.limits, self.clock.clone())
+        Upstream::new(UpstreamId(id), endpoint, zone, self.ground)
     }
 }

@@ -1,5 +1,7 @@
 //! A query as it goes out, and what makes a reply the reply to it.
 
+use std::sync::Arc;
+
 use crate::model::MAX_NAME_OCTETS;
 use crate::wire::{
     AnswerError, CLASS_IN, HEADER_OCTETS, Header, OUR_PAYLOAD, Question, ResponseCode,
@@ -23,7 +25,7 @@ pub(super) struct Manner {
 #[derive(Debug)]
 pub(super) enum Heard {
     /// The answer.
-    Answer(Box<StoredAnswer>),
+    Answer(Arc<StoredAnswer>),
     /// Not the reply to this query; the wait goes on.
     Stranger,
     /// The reply, but not in the letters of the query.
@@ -39,26 +41,31 @@ pub(super) struct Outgoing {
     octets: Vec<u8>,
     question_end: usize,
     edns: bool,
+    lot: u16,
 }
 
 impl Outgoing {
     /// Writes the query; no option that a client sent goes along.
     pub(super) fn write(question: &Question, manner: Manner) -> Result<Outgoing, Fault> {
-        let mut random = [0_u8; 2 + MAX_NAME_OCTETS.div_ceil(8)];
-        getrandom::fill(&mut random)
+        let name = question.name.as_ref().wire();
+        // No more than is used: the kernel takes its time for each block of 32 octets.
+        let bits = if manner.random_letters { name.len().div_ceil(8) } else { 0 };
+        let mut random = [0_u8; 4 + MAX_NAME_OCTETS.div_ceil(8)];
+        let random = &mut random[..4 + bits];
+        getrandom::fill(random)
             .map_err(|error| Fault::Unusable(format!("no random numbers: {error}")))?;
-        let (id, letters) = random.split_at(2);
-        let letters = if manner.random_letters { letters } else { &[] };
+        let (numbers, letters) = random.split_at(4);
+        let (id, lot) = numbers.split_at(2);
         // AD asks to be told whether the data was validated (RFC 6840, section 5.7).
         let mut word = flags::RECURSION_DESIRED | flags::AUTHENTIC_DATA;
         if question.checking_disabled {
             word |= flags::CHECKING_DISABLED;
         }
-        let mut octets = Vec::with_capacity(HEADER_OCTETS + MAX_NAME_OCTETS + 15);
+        let mut octets = Vec::with_capacity(HEADER_OCTETS + name.len() + 15);
         octets.extend(id);
         octets.extend(word.to_be_bytes());
         octets.extend([0, 1, 0, 0, 0, 0, 0, u8::from(manner.edns)]);
-        octets.extend(question.name.as_ref().wire());
+        octets.extend(name);
         randomise(&mut octets[HEADER_OCTETS..], letters);
         octets.extend(question.query_type.0.to_be_bytes());
         octets.extend(CLASS_IN.to_be_bytes());
@@ -68,7 +75,8 @@ impl Outgoing {
             octets.extend(OUR_PAYLOAD.to_be_bytes());
             octets.extend([0, 0, u8::from(question.dnssec_ok) << 7, 0, 0, 0]);
         }
-        Ok(Outgoing { octets, question_end, edns: manner.edns })
+        let lot = u16::from_be_bytes([lot[0], lot[1]]);
+        Ok(Outgoing { octets, question_end, edns: manner.edns, lot })
     }
 
     /// Returns the message.
@@ -79,6 +87,11 @@ impl Outgoing {
     /// Returns its number.
     pub(super) fn id(&self) -> u16 {
         u16::from_be_bytes([self.octets[0], self.octets[1]])
+    }
+
+    /// Returns a random number that nobody learns, to draw a socket by.
+    pub(super) fn lot(&self) -> u16 {
+        self.lot
     }
 
     /// Reads octets that came from the upstream; `id` is the number they must bear.
@@ -105,7 +118,7 @@ impl Outgoing {
     fn take(&self, reply: &[u8], question: &Question) -> Heard {
         match StoredAnswer::take(reply, question) {
             Ok(stored) if self.may_mean_no_edns(stored.response_code()) => Heard::NoEdns,
-            Ok(stored) => Heard::Answer(Box::new(stored)),
+            Ok(stored) => Heard::Answer(Arc::new(stored)),
             Err(AnswerError::OtherQuestion) => Heard::Stranger,
             Err(AnswerError::Malformed | AnswerError::Truncated) => Heard::Unusable,
         }

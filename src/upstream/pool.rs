@@ -11,9 +11,9 @@ use crate::clock::Clock;
 use crate::model::{DomainName, NameRef};
 use crate::wire::Question;
 
-use super::effort::{Effort, is_refusal};
+use super::effort::{self, Task, is_refusal};
 use super::health::Standing;
-use super::{Allowance, Answer, Failure, Fault, Limits, Upstream, UpstreamStatus};
+use super::{Allowance, Answer, Failure, Fault, Limits, Order, Reply, Upstream, UpstreamStatus};
 
 /// One question in so many also goes to an upstream that is not the best, to see how it does.
 const EXPLORE_EVERY: u64 = 64;
@@ -37,31 +37,58 @@ pub(super) struct Group {
     members: Vec<Arc<Upstream>>,
     /// The zone of `[[forward]]`, if they are of one.
     zone: Option<DomainName>,
+    order: Order,
     turn: AtomicU64,
 }
 
 impl Group {
     /// Makes a group of upstreams in the order of config.toml.
-    pub(super) fn new(zone: Option<DomainName>, members: Vec<Arc<Upstream>>) -> Group {
-        Group { members, zone, turn: AtomicU64::new(0) }
+    pub(super) fn new(
+        zone: Option<DomainName>,
+        members: Vec<Arc<Upstream>>,
+        order: Order,
+    ) -> Group {
+        Group { members, zone, order, turn: AtomicU64::new(0) }
     }
 
     /// Returns the members, best first.
-    fn order(&self) -> Vec<Arc<Upstream>> {
-        let standings: Vec<Standing> =
-            self.members.iter().map(|member| member.health.standing()).collect();
-        rank(&standings).into_iter().map(|place| self.members[place].clone()).collect()
+    pub(super) fn order(&self) -> Vec<&Arc<Upstream>> {
+        let standings = self.standings();
+        rank(&standings, self.order).into_iter().map(|place| &self.members[place]).collect()
     }
 
-    /// Returns a member to look at beside the one that is asked first, if one is due.
-    fn due_for_probe(&self, order: &[Arc<Upstream>], now: u64) -> Option<Arc<Upstream>> {
-        let others = order.get(1..).filter(|others| !others.is_empty())?;
+    /// Returns the member to ask first, and one to look at beside it if that is due.
+    fn choose(&self, now: u64) -> Option<(&Arc<Upstream>, Option<&Arc<Upstream>>)> {
+        // The usual case takes no look around.
+        if let [only] = self.members.as_slice() {
+            return Some((only, None));
+        }
+        let standings = self.standings();
+        let best = *rank(&standings, self.order).first()?;
+        Some((&self.members[best], self.due_for_probe(&standings, best, now)))
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        self.members.iter().map(|member| member.health.standing()).collect()
+    }
+
+    /// Returns a member to look at beside the one at `best`: who has rested; and where the fastest
+    /// is wanted, who was never heard of, or whose turn it is.
+    fn due_for_probe(
+        &self,
+        standings: &[Standing],
+        best: usize,
+        now: u64,
+    ) -> Option<&Arc<Upstream>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) + 1;
-        let explored = (turn / EXPLORE_EVERY) as usize % others.len();
-        for (place, member) in others.iter().enumerate() {
-            let its_turn = turn.is_multiple_of(EXPLORE_EVERY) && place == explored;
-            if member.health.begin_probe(now, its_turn) {
-                return Some(member.clone());
+        let explored = (turn / EXPLORE_EVERY) as usize % (standings.len() - 1).max(1);
+        let others = standings.iter().zip(&self.members).enumerate();
+        let others = others.filter(|(place, _)| *place != best).enumerate();
+        for (number, (_, (standing, member))) in others {
+            let its_turn = turn.is_multiple_of(EXPLORE_EVERY) && number == explored;
+            let curious = self.order == Order::Fastest && (its_turn || standing.latency.is_none());
+            if member.health.begin_probe(now, curious) {
+                return Some(member);
             }
         }
         None
@@ -89,27 +116,21 @@ impl Pool {
     }
 
     /// Asks the upstreams of the longest zone that holds the name, and nobody else.
-    pub(super) async fn ask(&self, question: Question) -> Result<Answer, Failure> {
+    pub(super) async fn ask(&self, question: &Question, started: u64) -> Result<Answer, Failure> {
         let group = &self.groups[self.place_of(question.name.as_ref())];
-        let started = self.clock.now().monotonic;
-        let question = Arc::new(question);
-        let order = group.order();
-        if let Some(member) = group.due_for_probe(&order, started) {
+        let (first, looked_at) = group.choose(started).ok_or(Failure::NetworkError)?;
+        if let Some(member) = looked_at {
             // No client waits for this; by it whoever was away comes back.
-            let probe = Probe { member, since: started };
+            let probe = Probe { member: member.clone(), since: started };
             tokio::spawn(probe.run(question.clone(), self.limits.connect));
         }
-        let mut effort = Effort::new(question, order, self.limits, self.clock.clone());
-        let found = match timeout(self.limits.question, effort.run()).await {
-            Ok(found) => found,
-            Err(_) => effort.give_up(),
-        };
-        let (upstream, stored) = found.ok_or_else(|| effort.failure())?;
-        let took = self.clock.now().monotonic.saturating_sub(started);
+        let (limits, clock) = (&self.limits, &self.clock);
+        let task = Task { question, group, started, limits, clock };
+        let found = effort::ask(task, first).await?;
         Ok(Answer {
-            stored: Arc::new(stored),
-            upstream,
-            took: Duration::from_micros(took),
+            stored: found.stored,
+            upstream: found.upstream,
+            took: Duration::from_micros(found.at.saturating_sub(started)),
             forwarded_zone: group.zone.is_some(),
         })
     }
@@ -126,12 +147,14 @@ struct Probe {
 }
 
 impl Probe {
-    async fn run(self, question: Arc<Question>, limit: Duration) {
+    async fn run(self, question: Question, limit: Duration) {
         let allowance = Allowance::new(QUERIES_OF_PROBE);
-        let asked = timeout(limit, self.member.ask(&question, &allowance)).await;
+        let asked = timeout(limit, self.member.ask(&question, &allowance, self.since)).await;
         match asked.unwrap_or(Err(Fault::Silent)) {
-            Ok((stored, took)) if !is_refusal(&stored) => self.member.answered(took),
-            Ok((stored, _)) => {
+            Ok(Reply { stored, took, at }) if !is_refusal(&stored) => {
+                self.member.answered(took, at);
+            }
+            Ok(Reply { stored, .. }) => {
                 let fault = Fault::Unusable(format!("it answers {}", stored.response_code()));
                 self.member.failed(self.since, &fault);
             }
@@ -151,14 +174,17 @@ impl Drop for Probe {
     }
 }
 
-/// Returns places, best first: the configured order among those about as fast as the fastest, then
-/// by latency, then who was never heard of, then who rests.
-fn rank(standings: &[Standing]) -> Vec<usize> {
+/// Returns places, best first, those that rest last.
+///
+/// As listed, or by latency: the listed order among those about as fast as the fastest, then the
+/// slower ones, then who was never heard of.
+fn rank(standings: &[Standing], order: Order) -> Vec<usize> {
     let up = standings.iter().filter(|standing| standing.rests_until.is_none());
     let best = up.filter_map(|standing| standing.latency).min();
     let near = best.map_or(0, |best| best + best / 4 + NEARLY_AS_FAST);
     let class = |standing: &Standing| match (standing.rests_until, standing.latency) {
         (Some(until), _) => (3, until),
+        (None, _) if order == Order::AsListed => (0, 0),
         (None, None) => (2, 0),
         (None, Some(latency)) if latency > near => (1, latency),
         (None, Some(_)) => (0, 0),
@@ -183,14 +209,25 @@ mod tests {
     #[test]
     fn the_configured_order_holds_until_one_is_clearly_faster() {
         let unknown = Standing::default();
-        assert_eq!(rank(&[unknown, unknown]), [0, 1]);
-        assert_eq!(rank(&[up(24), up(16), up(60), up(40)]), [0, 1, 3, 2]);
-        assert_eq!(rank(&[up(80), up(16)]), [1, 0]);
-        assert_eq!(rank(&[unknown, up(900)]), [1, 0], "known to work");
+        assert_eq!(rank(&[unknown, unknown], Order::Fastest), [0, 1]);
+        assert_eq!(rank(&[up(24), up(16), up(60), up(40)], Order::Fastest), [0, 1, 3, 2]);
+        assert_eq!(rank(&[up(80), up(16)], Order::Fastest), [1, 0]);
+        assert_eq!(rank(&[unknown, up(900)], Order::Fastest), [1, 0], "known to work");
     }
 
     #[test]
     fn who_rests_comes_last_and_first_who_wakes_first() {
-        assert_eq!(rank(&[resting(9), up(500), resting(5), Standing::default()]), [1, 3, 2, 0]);
+        assert_eq!(
+            rank(&[resting(9), up(500), resting(5), Standing::default()], Order::Fastest),
+            [1, 3, 2, 0]
+        );
+    }
+
+    #[test]
+    fn as_listed_neither_latency_nor_ignorance_matters_but_who_rests_comes_last() {
+        let unknown = Standing::default();
+        let listed = |standings: &[Standing]| rank(standings, Order::AsListed);
+        assert_eq!(listed(&[unknown, up(900), up(1)]), [0, 1, 2]);
+        assert_eq!(listed(&[resting(9), up(900), unknown, resting(5)]), [1, 2, 3, 0]);
     }
 }

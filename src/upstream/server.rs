@@ -1,8 +1,8 @@
 //! One upstream: the ways to it, how it does, and a question put to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -12,10 +12,13 @@ use crate::wire::{Question, StoredAnswer};
 
 use super::endpoint::{Endpoint, Speech};
 use super::health::{Health, Weight};
-use super::{Connection, Heard, Limits, Manner, Outgoing, UpstreamStatus, datagram};
+use super::{Connection, Ground, Heard, Manner, Outgoing, UpstreamStatus, datagram};
 
-/// Most questions in flight over UDP; each takes a socket of its own.
-const MAX_DATAGRAMS: usize = 500;
+/// Most questions in flight over UDP; each takes a socket of its own. Several clients may have as
+/// many as they may before there is none left for others.
+const MAX_DATAGRAMS: usize = 2_000;
+/// Questions in flight with which nothing is asked a second time: as many as one client may have.
+const PRESSED: usize = 500;
 
 /// Why an upstream gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +40,17 @@ pub(super) enum Fault {
     Spent,
 }
 
-/// An upstream's answer and the microseconds it took, or why there is none.
-pub(super) type Told = Result<(StoredAnswer, u64), Fault>;
+/// An upstream's answer.
+pub(super) struct Reply {
+    pub(super) stored: Arc<StoredAnswer>,
+    /// The microseconds it took.
+    pub(super) took: u64,
+    /// When it came, on the monotonic clock.
+    pub(super) at: u64,
+}
+
+/// An upstream's answer, or why there is none.
+pub(super) type Told = Result<Reply, Fault>;
 
 /// How many queries one question may still cause, over all upstreams.
 pub(super) struct Allowance(AtomicU8);
@@ -66,8 +78,14 @@ pub(super) struct Upstream {
     datagrams: Semaphore,
     connection: Arc<Connection>,
     asked: AtomicU64,
+    /// Questions asked again over a stream because of their reply.
+    moved: AtomicU64,
+    waiting: AtomicUsize,
     clock: Clock,
 }
+
+/// One question in flight.
+struct Wait<'u>(&'u AtomicUsize);
 
 impl Upstream {
     /// Prepares an upstream; connects to nobody yet.
@@ -75,10 +93,10 @@ impl Upstream {
         id: UpstreamId,
         endpoint: Endpoint,
         zone: Option<DomainName>,
-        limits: &Limits,
-        clock: Clock,
+        ground: &Ground<'_>,
     ) -> Result<Upstream, String> {
-        let connection = Connection::new(&endpoint, limits.connect, clock.clone())
+        let clock = ground.clock.clone();
+        let connection = Connection::new(&endpoint, ground)
             .map_err(|why| format!("`{}`: {why}", endpoint.name))?;
         Ok(Upstream {
             id,
@@ -88,33 +106,53 @@ impl Upstream {
             datagrams: Semaphore::new(MAX_DATAGRAMS),
             connection,
             asked: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
             clock,
         })
     }
 
-    /// Asks, changing the manner as the replies demand; returns the answer and the time it took.
+    /// Asks, changing the manner as the replies demand.
     ///
     /// Each change happens once at most: to a stream, to plain letters, to no EDNS.
-    pub(super) async fn ask(&self, question: &Question, allowance: &Allowance) -> Told {
+    pub(super) async fn ask(&self, question: &Question, allowance: &Allowance, now: u64) -> Told {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Wait::of(&self.waiting);
         let mut manner = Manner {
             random_letters: self.endpoint.speech.is_plain(),
             edns: true,
             stream: self.endpoint.speech != Speech::Udp,
         };
+        let mut now = now;
         loop {
             let query = Outgoing::write(question, manner)?;
-            let next = match self.send(&query, question, manner, allowance).await? {
-                (Heard::Answer(stored), took) => return Ok((*stored, took)),
-                (Heard::OtherLetters, _) => {
-                    Manner { random_letters: false, stream: true, ..manner }
+            let (heard, took) = match (self.endpoint.addresses.first(), manner.stream) {
+                (Some(&address), false) => {
+                    allowance.take()?;
+                    let heard = self.send(address, &query, question, now).await?;
+                    let sent = std::mem::replace(&mut now, self.clock.now().monotonic);
+                    (heard, now.saturating_sub(sent))
                 }
-                (Heard::Unusable, _) => Manner { stream: true, ..manner },
-                (Heard::NoEdns, _) => Manner { edns: false, ..manner },
-                (Heard::Stranger, _) => manner,
+                // Kept apart, so that the usual future stays small.
+                _ => {
+                    let told =
+                        Box::pin(self.connection.exchange(&query, question, allowance)).await?;
+                    now = self.clock.now().monotonic;
+                    told
+                }
+            };
+            let next = match heard {
+                Heard::Answer(stored) => return Ok(Reply { stored, took, at: now }),
+                Heard::OtherLetters => Manner { random_letters: false, stream: true, ..manner },
+                Heard::Unusable => Manner { stream: true, ..manner },
+                Heard::NoEdns => Manner { edns: false, ..manner },
+                Heard::Stranger => manner,
             };
             if next == manner {
                 return Err(Fault::Unusable("its reply does not fit the question".into()));
+            }
+            if next.stream && !manner.stream {
+                self.moved.fetch_add(1, Ordering::Relaxed);
             }
             manner = next;
         }
@@ -122,34 +160,34 @@ impl Upstream {
 
     async fn send(
         &self,
+        address: IpAddr,
         query: &Outgoing,
         question: &Question,
-        manner: Manner,
-        allowance: &Allowance,
-    ) -> Result<(Heard, u64), Fault> {
-        let (Some(&address), false) = (self.endpoint.addresses.first(), manner.stream) else {
-            return self.connection.exchange(query, question, allowance).await;
-        };
+        now: u64,
+    ) -> Result<Heard, Fault> {
         let Ok(_place) = self.datagrams.try_acquire() else {
             return Err(Fault::Busy);
         };
-        allowance.take()?;
         let server = SocketAddr::new(address, self.endpoint.port);
-        let sent = self.clock.now().monotonic;
-        let heard = datagram::exchange(server, query, question).await?;
-        Ok((heard, self.clock.now().monotonic.saturating_sub(sent)))
+        datagram::exchange(server, query, question, now).await
     }
 
-    /// Notes that it answered.
-    pub(super) fn answered(&self, took: u64) {
-        self.health.answered(self.clock.now().monotonic, took);
+    /// Returns whether so much is in flight to it that what it was asked already must wait.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= PRESSED
+    }
+
+    /// Notes that it answered, and when.
+    pub(super) fn answered(&self, took: u64, at: u64) {
+        self.health.answered(at, took);
     }
 
     /// Notes why it did not answer a question that it was asked at `since`.
     pub(super) fn failed(&self, since: u64, fault: &Fault) {
         let weight = match fault {
             Fault::Connect(_) => Weight::Certain,
-            Fault::Silent | Fault::Unusable(_) => Weight::Doubtful,
+            Fault::Silent => Weight::Silence,
+            Fault::Unusable(_) => Weight::Doubtful,
             // Our own bounds say nothing about it.
             Fault::Busy | Fault::Spent => return,
         };
@@ -164,20 +202,38 @@ impl Upstream {
     /// Returns figures.
     pub(super) fn status(&self) -> UpstreamStatus {
         let standing = self.health.standing();
-        let (failed, last_error) = self.health.failures();
+        let figures = self.health.figures();
         UpstreamStatus {
             name: self.endpoint.name.clone(),
             up: standing.rests_until.is_none(),
             asked: self.asked.load(Ordering::Relaxed),
-            failed,
+            failed: figures.counts.failed,
             latency_micros: standing.latency,
-            last_error: last_error.map(|error| self.trouble().unwrap_or(error)),
+            last_error: figures.last_error.map(|error| self.trouble().unwrap_or(error)),
             zone: self.zone.as_ref().map(DomainName::to_string),
+            transport: self.endpoint.speech.word(),
+            answered: figures.counts.answered,
+            timeouts: figures.counts.timeouts,
+            moved: self.moved.load(Ordering::Relaxed),
+            percentiles_micros: figures.percentiles,
         }
     }
 
     /// Returns why there is no connection; that explains a silence too.
     fn trouble(&self) -> Option<String> {
         self.connection.trouble().filter(|_| self.endpoint.speech != Speech::Udp)
+    }
+}
+
+impl Wait<'_> {
+    fn of(waiting: &AtomicUsize) -> Wait<'_> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Wait(waiting)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

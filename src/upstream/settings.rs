@@ -10,17 +10,40 @@ use crate::model::DomainName;
 const NEVER_FORWARDED: [&str; 5] =
     ["localhost", "invalid", "onion", "resolver.arpa", "deadpixel.internal"];
 
+/// Seconds that the bounds of TTLs may be at most.
+const MOST_MIN_TTL: u32 = 3_600;
+const MOST_MAX_TTL: u32 = 604_800;
+
 /// Section `[upstream]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Servers that are asked for everything.
     pub servers: Vec<UpstreamSettings>,
+    /// Which of several servers is asked first, here and in `[[forward]]`.
+    pub order: Order,
     /// Octets that cached answers may take.
     pub cache_bytes: usize,
+    /// Whether expired answers are given while no upstream has newer ones.
+    pub serve_stale: bool,
+    /// Bounds in seconds of what upstreams say about how long their answers hold.
+    pub min_ttl: u32,
+    /// See `min_ttl`.
+    pub max_ttl: u32,
     /// Filled from the `[[forward]]` tables by the reader of the whole file.
     #[serde(skip)]
     pub forward: Vec<ForwardSettings>,
+}
+
+/// Which of several servers is asked first; one that fails rests whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The one with the shortest time of answers, the first of the list among those about as fast.
+    #[default]
+    Fastest,
+    /// The first of the list; the others only while those before them fail or are late.
+    AsListed,
 }
 
 /// One upstream.
@@ -60,7 +83,39 @@ impl Default for Settings {
             ca_file: None,
         };
         let servers = DEFAULT_SERVERS.iter().map(server).collect();
-        Settings { servers, cache_bytes: 16 << 20, forward: Vec::new() }
+        Settings {
+            servers,
+            order: Order::default(),
+            cache_bytes: 16 << 20,
+            serve_stale: true,
+            min_ttl: 0,
+            max_ttl: 86_400,
+            forward: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the bounds of TTLs; errors say the mend.
+    pub fn check_ttls(&self) -> Vec<String> {
+        let Settings { min_ttl, max_ttl, .. } = *self;
+        let mut problems = Vec::new();
+        if min_ttl > MOST_MIN_TTL {
+            problems.push(format!(
+                "min_ttl = {min_ttl} would keep what has changed for too long: make it {MOST_MIN_TTL} or less"
+            ));
+        }
+        if max_ttl > MOST_MAX_TTL {
+            problems.push(format!(
+                "max_ttl = {max_ttl} is more than a week: make it {MOST_MAX_TTL} or less"
+            ));
+        }
+        if min_ttl > max_ttl {
+            problems.push(format!(
+                "min_ttl = {min_ttl} is more than max_ttl = {max_ttl}: make it {max_ttl} or less"
+            ));
+        }
+        problems
     }
 }
 
@@ -175,6 +230,20 @@ mod tests {
         says("192.168.0.0/99", "/8, /16, /24 or /32");
         says("192.168.0.0/x", "is no prefix");
         says("192.168.0.1", "write a prefix");
+    }
+
+    #[test]
+    fn bounds_of_ttls_that_cannot_be_meant_are_told_with_the_mend() {
+        let told = |min_ttl, max_ttl| {
+            Settings { min_ttl, max_ttl, ..Settings::default() }.check_ttls().join("\n")
+        };
+        for (min_ttl, max_ttl) in [(0, 86_400), (3_600, 604_800), (60, 60), (0, 0)] {
+            assert_eq!(told(min_ttl, max_ttl), "", "{min_ttl} {max_ttl}");
+        }
+        assert!(told(3_601, 86_400).ends_with("make it 3600 or less"));
+        assert!(told(0, 604_801).ends_with("make it 604800 or less"));
+        assert!(told(61, 60).ends_with("make it 60 or less"));
+        assert_eq!(told(604_803, 604_802).lines().count(), 3);
     }
 
     #[test]

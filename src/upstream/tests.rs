@@ -54,7 +54,7 @@ type Script = dyn Fn(&Heard) -> Vec<Vec<u8>> + Send + Sync;
 struct Stub {
     address: SocketAddr,
     inner: Arc<Inner>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 struct Inner {
@@ -101,7 +101,12 @@ impl Stub {
         }
         let acceptor = identity.map(|identity| identity.acceptor(door == Door::Https));
         tasks.spawn(accept(listener, door, acceptor, inner.clone()));
-        Stub { address, inner, _tasks: tasks }
+        Stub { address, inner, tasks }
+    }
+
+    /// Closes its sockets before it returns.
+    async fn close(mut self) {
+        self.tasks.shutdown().await;
     }
 
     fn now_does(&self, script: impl Fn(&Heard) -> Vec<Vec<u8>> + Send + Sync + 'static) {
@@ -437,16 +442,19 @@ async fn an_answer_over_udp_is_kept_whole() {
     assert_eq!(answer.stored.extended_errors().collect::<Vec<_>>(), [3]);
     assert_eq!((answer.upstream, answer.forwarded_zone), (UpstreamId(0), false));
     assert_eq!((stub.count(), stub.streamed()), (1, 0));
-    let status = upstreams.status();
-    assert_eq!((status[0].asked, status[0].failed, status[0].up), (1, 0, true));
+    let status = upstreams.status().swap_remove(0);
+    assert_eq!((status.asked, status.answered, status.failed, status.up), (1, 1, 0, true));
+    assert_eq!((status.transport, status.timeouts, status.moved), ("udp", 0, 0));
+    assert!(status.percentiles_micros.is_some());
 }
 
 #[tokio::test]
-async fn each_query_has_its_own_number_letters_and_port() {
+async fn each_query_has_its_own_number_and_letters_and_ports_change() {
     let stub = Stub::plain(answers).await;
-    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let (upstreams, clock) = upstreams(PATIENT, vec![stub.at("udp")]);
     for number in 0..12 {
         ask(&upstreams, &format!("a-name-of-many-letters{number}.example")).await;
+        clock.advance(3 * SECOND);
     }
     let heard = stub.heard();
     let ids: HashSet<&[u8]> = heard.iter().map(|(packet, _)| &packet[..2]).collect();
@@ -454,6 +462,35 @@ async fn each_query_has_its_own_number_letters_and_port() {
     let ports: HashSet<u16> = stub.peers().iter().map(SocketAddr::port).collect();
     let distinct = [ids.len(), letters.len(), ports.len()];
     assert!(distinct.iter().all(|&count| count > 9), "{distinct:?}");
+}
+
+#[tokio::test]
+async fn queries_in_flight_at_once_have_each_a_port_of_its_own() {
+    let stub = Stub::plain(answers).await;
+    stub.delays(|_| 150);
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let asked = together((0..30).map(|number| {
+        let upstreams = upstreams.clone();
+        async move { upstreams.ask(question(&format!("n{number}.ex"))).await }
+    }));
+    assert!(asked.await.iter().all(Result::is_ok));
+    let ports: HashSet<u16> = stub.peers().iter().map(SocketAddr::port).collect();
+    assert_eq!((stub.count(), ports.len()), (30, 30));
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_again_is_not_taken_for_the_next_one() {
+    let stub = Stub::plain(|heard| {
+        let number = name_of(&heard.packet)[1..].trim_end_matches(".ex").parse();
+        let reply = reply(&heard.packet, 0x8180, &[&address(number.expect("a number"))], &[]);
+        vec![reply; 3]
+    })
+    .await;
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    for number in 0..20 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("n{number}.ex")).await), number);
+    }
+    assert_eq!((stub.count(), stub.streamed()), (20, 0));
 }
 
 #[tokio::test]
@@ -519,6 +556,7 @@ async fn other_letters_or_a_broken_reply_or_a_cut_one_send_the_question_over_tcp
         let answer = ask(&upstreams, "a-name-of-many-letters.example").await;
         assert_eq!(last_octet(&answer), 1, "{what}");
         assert_eq!((stub.count(), stub.streamed()), (2, 1), "{what}");
+        assert_eq!(upstreams.status()[0].moved, 1, "{what}");
     }
     // An upstream that always folds the letters is still of use.
     let folding =
@@ -608,7 +646,7 @@ async fn a_dead_port_is_put_aside_at_once_and_found_again_when_it_lives() {
         let bad = Stub::plain(answers).await;
         let address = bad.address;
         let settings = bad.at(scheme);
-        drop(bad);
+        bad.close().await;
         let good = Stub::plain(answers_with(2)).await;
         let (upstreams, clock) = upstreams(SHORT, vec![settings, good.at("udp")]);
         for number in 0..10 {
@@ -639,6 +677,28 @@ async fn the_faster_upstream_is_asked_and_the_other_looked_at_now_and_then() {
 }
 
 #[tokio::test]
+async fn as_listed_the_first_is_asked_however_slow_and_the_others_only_while_it_fails() {
+    let (slow, fast) = (Stub::plain(answers_with(1)).await, Stub::plain(answers_with(2)).await);
+    slow.delays(|_| 20);
+    let servers =
+        Settings { order: Order::AsListed, ..settings(vec![slow.at("udp"), fast.at("udp")]) };
+    let clock = Clock::manual(0);
+    let upstreams = Upstreams::within(PATIENT, &servers, clock.clone()).expect("right");
+    for number in 0..70 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("n{number}.ex")).await), 1);
+    }
+    assert_eq!(fast.count(), 0, "nobody looks at it without need");
+    slow.now_does(with_code(2));
+    for number in 0..4 {
+        assert_eq!(last_octet(&ask(&upstreams, &format!("m{number}.ex")).await), 2);
+    }
+    assert!(!upstreams.status()[0].up, "it rests");
+    slow.now_does(answers_with(1));
+    ask_until(&upstreams, &clock, |status| status[0].up).await;
+    assert_eq!(last_octet(&ask(&upstreams, "back.ex").await), 1);
+}
+
+#[tokio::test]
 async fn if_all_refuse_the_last_refusal_is_the_answer_and_nobody_is_blamed() {
     let ede = b"\0\0\x29\x04\xd0\0\0\0\0\0\x08\0\x0f\0\x04\0\x06no";
     let bogus = move |heard: &Heard| vec![reply(&heard.packet, 0x8182, &[], &[ede])];
@@ -664,7 +724,8 @@ async fn all_dead_is_a_failure_that_says_which_and_ends_when_they_return() {
     clock.advance(2 * SECOND);
     assert_eq!(last_octet(&ask(&upstreams, "www.ex").await), 1);
     let addresses = [first.address, second.address];
-    drop((first, second));
+    first.close().await;
+    second.close().await;
     let outcome = upstreams.ask(question("other.ex")).await;
     assert!(matches!(outcome, Err(Failure::NetworkError)), "{outcome:?}");
     assert!(upstreams.status().iter().all(|one| !one.up && one.last_error.is_some()));
@@ -706,7 +767,7 @@ async fn a_mapped_zone_is_asked_of_its_own_servers_only_even_when_they_are_dead(
         assert_eq!(upstreams.is_forwarded(name.as_ref()), zone);
     }
     let before = (everything.count(), lan.count());
-    drop(inner);
+    inner.close().await;
     assert!(upstreams.ask(question("y.corp.lan")).await.is_err());
     assert_eq!((everything.count(), lan.count()), before);
     let zones: Vec<_> = upstreams.status().into_iter().map(|one| one.zone).collect();
@@ -722,7 +783,8 @@ async fn identical_questions_in_flight_are_asked_once_from_whatever_runtime() {
     let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
     let elsewhere = upstreams.clone();
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().expect("a runtime");
         runtime.block_on(elsewhere.ask(question("www.ex")))
     });
     let asked = together((0..50).map(|_| {
@@ -884,6 +946,28 @@ async fn an_address_that_does_not_answer_is_passed_over_for_the_next() {
     let (upstreams, _) = upstreams(PATIENT, vec![settings]);
     assert_eq!(last_octet(&ask(&upstreams, "www.ex").await), 1);
     assert_eq!(upstreams.status()[0].failed, 0);
+}
+
+#[tokio::test]
+async fn an_outcome_is_kept_once_for_all_who_wait_and_also_when_nobody_does() {
+    let stub = Stub::plain(answers).await;
+    let (upstreams, _) = upstreams(PATIENT, vec![stub.at("udp")]);
+    let kept = Arc::new(AtomicUsize::new(0));
+    let asked = |name: &str| {
+        let (kept, upstreams, question) = (Arc::clone(&kept), upstreams.clone(), question(name));
+        let keep = move |outcome: &Result<Answer, Failure>| {
+            assert!(outcome.is_ok());
+            kept.fetch_add(1, Ordering::SeqCst);
+        };
+        async move { upstreams.ask_and_keep(question, keep).await.is_ok() }
+    };
+    let all = together((0..8).map(|_| asked("www.ex"))).await;
+    assert!(all.into_iter().all(|answered| answered));
+    assert_eq!(kept.load(Ordering::SeqCst), 1);
+    stub.delays(|_| 200);
+    let impatient = timeout(Duration::from_millis(20), asked("slow.ex")).await;
+    assert!(impatient.is_err(), "the client is gone");
+    until(|| kept.load(Ordering::SeqCst) == 2).await;
 }
 
 // Settings.

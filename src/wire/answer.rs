@@ -13,6 +13,11 @@ const MAX_ALIASES: usize = 16;
 const MAX_ERROR_TEXT: usize = 128;
 /// Most extended errors kept of one answer.
 const MAX_ERRORS: usize = 4;
+/// Seconds for which clients may keep what has expired (RFC 8767, section 5).
+pub const STALE_TTL: u32 = 30;
+/// Extended errors of stale answers (RFC 8914, sections 4.4 and 4.20).
+const STALE_ANSWER: u16 = 3;
+const STALE_NXDOMAIN: u16 = 19;
 
 /// Extended errors: codes and texts.
 type Errors = Box<[(u16, Box<str>)]>;
@@ -122,6 +127,27 @@ impl StoredAnswer {
         self.negative
     }
 
+    /// Returns whether it says neither what there is nor that there is nothing.
+    pub fn is_failure(&self) -> bool {
+        self.code != ResponseCode::NOERROR && self.code != ResponseCode::NXDOMAIN
+    }
+
+    /// Brings every TTL within bounds, that for which it may be kept too; failures have none.
+    pub fn bound_ttls(&mut self, least: u32, most: u32) {
+        if self.is_failure() {
+            return;
+        }
+        let bounded = |ttl: u32| ttl.max(least).min(most);
+        for &place in &self.ttl_places {
+            let place = usize::from(place);
+            if let Some(octets) = self.octets.get_mut(place..place + 4) {
+                let ttl = octets.iter().fold(0, |ttl, &octet| ttl << 8 | u32::from(octet));
+                octets.copy_from_slice(&bounded(clamp_ttl(ttl)).to_be_bytes());
+            }
+        }
+        self.ttl = self.ttl.map(bounded);
+    }
+
     /// Returns the octets, for readers of its records.
     pub fn octets(&self) -> &[u8] {
         &self.octets
@@ -139,9 +165,26 @@ impl StoredAnswer {
     }
 
     /// Writes it as the reply to `query`, `age` seconds older, within `limit` octets.
-    ///
-    /// `cap` bounds every TTL that is sent, as stale answers need.
-    pub fn write(&self, query: &Query<'_>, age: u32, cap: u32, limit: usize, out: &mut Vec<u8>) {
+    pub fn write(&self, query: &Query<'_>, age: u32, limit: usize, out: &mut Vec<u8>) {
+        let error = self.errors.first().map(|(code, text)| (*code, &**text));
+        self.put(query, limit, error, out, |ttl| ttl.saturating_sub(age));
+    }
+
+    /// Writes it as the reply to `query` although it has expired; says so to who can read it.
+    pub fn write_stale(&self, query: &Query<'_>, limit: usize, out: &mut Vec<u8>) {
+        let nothing = self.code == ResponseCode::NXDOMAIN;
+        let error = (if nothing { STALE_NXDOMAIN } else { STALE_ANSWER }, "");
+        self.put(query, limit, Some(error), out, |_| STALE_TTL);
+    }
+
+    fn put(
+        &self,
+        query: &Query<'_>,
+        limit: usize,
+        error: Option<(u16, &str)>,
+        out: &mut Vec<u8>,
+        left: impl Fn(u32) -> u32,
+    ) {
         let mut reply = Reply::start(out, query, self.code);
         let buffer = reply.buffer();
         let question_end = buffer.len();
@@ -151,12 +194,11 @@ impl StoredAnswer {
         let passed = u16::from_be_bytes(header) & if told { flags::AUTHENTIC_DATA } else { 0 };
         let counts = 6..12;
         buffer[counts.clone()].copy_from_slice(&self.octets[counts]);
-        buffer.extend(&self.octets[usize::from(self.question_end)..]);
+        buffer.extend_from_slice(&self.octets[usize::from(self.question_end)..]);
         for &place in &self.ttl_places {
             let octets = &mut buffer[usize::from(place)..usize::from(place) + 4];
-            let ttl = octets.iter().fold(0, |ttl, &octet| ttl << 8 | u32::from(octet));
-            let left = clamp_ttl(ttl).saturating_sub(age).min(cap);
-            octets.copy_from_slice(&left.to_be_bytes());
+            let octets = octets.first_chunk_mut().expect("four octets are a TTL");
+            *octets = left(clamp_ttl(u32::from_be_bytes(*octets))).to_be_bytes();
         }
         let opt = if query.edns().is_some() { 11 } else { 0 };
         if buffer.len() + opt > limit {
@@ -164,10 +206,10 @@ impl StoredAnswer {
         } else {
             set_flag(buffer, passed);
         }
-        match self.errors.first() {
+        match error {
             Some((code, text)) => {
                 let text: &[&str] = &[text];
-                reply.finish(limit, Some(ExtendedError { code: *code, text }));
+                reply.finish(limit, Some(ExtendedError { code, text }));
             }
             None => reply.finish(limit, None),
         }
@@ -409,10 +451,10 @@ mod tests {
         packet
     }
 
-    fn write(stored: &StoredAnswer, query: &[u8], age: u32, cap: u32, limit: usize) -> Vec<u8> {
+    fn write(stored: &StoredAnswer, query: &[u8], age: u32, limit: usize) -> Vec<u8> {
         let mut out = vec![0xff; 3];
         let query = Query::parse(query).expect("a query");
-        stored.write(&query, age, cap, limit, &mut out);
+        stored.write(&query, age, limit, &mut out);
         out
     }
 
@@ -488,7 +530,7 @@ mod tests {
     fn the_soa_of_a_negative_answer_is_sent_with_the_time_that_is_left() {
         let sent = |answers: &[Vec<u8>], age| {
             let stored = take(NOERROR, [answers, &[soa(b"\x02ex\0", 300, 60)], &[]]);
-            let out = write(&stored, &query(0, None), age, u32::MAX, 512);
+            let out = write(&stored, &query(0, None), age, 512);
             let message = Message::parse(&out).expect("a reply");
             message.records().last().map(|record| (record.record_type.0, record.ttl))
         };
@@ -525,22 +567,57 @@ mod tests {
     fn it_is_written_in_the_letters_of_the_query_and_grows_older() {
         let stored = take(NOERROR, [&[address(WWW, 300)], &[soa(b"\x02ex\0", 50, 60)], &[]]);
         let query = query(0x0100, None);
-        let out = write(&stored, &query, 100, 250, 512);
+        let out = write(&stored, &query, 100, 512);
         assert_eq!(out[..12], *b"\xab\xcd\x81\x80\0\x01\0\x01\0\x01\0\0");
         assert_eq!(out[12..24], query[12..24]);
         let message = Message::parse(&out).expect("a message");
         let ttls: Vec<u32> = message.records().map(|record| record.ttl).collect();
         assert_eq!(ttls, [200, 0]);
-        let fresh = write(&stored, &query, 0, 250, 512);
-        let message = Message::parse(&fresh).expect("a message");
-        assert_eq!(message.records().next().map(|record| record.ttl), Some(250), "the cap");
+    }
+
+    #[test]
+    fn what_has_expired_goes_out_for_half_a_minute_and_says_so_to_who_can_read_it() {
+        let records = [address(WWW, 300), address(WWW, 0)];
+        let positive = take(NOERROR, [&records, &[soa(b"\x02ex\0", 5, 60)], &[]]);
+        let negative = take(NXDOMAIN, [&[], &[soa(b"\x02ex\0", 50, 60)], &[]]);
+        for (stored, told) in [(positive, 3), (negative, 19)] {
+            for edns in [None, Some((1232, false))] {
+                let (query, mut out) = (query(0, edns), Vec::new());
+                stored.write_stale(&Query::parse(&query).expect("a query"), 512, &mut out);
+                let message = Message::parse(&out).expect("a message");
+                assert_eq!(message.header.response_code(), stored.response_code());
+                let plain =
+                    message.records().filter(|record| record.record_type != RecordType::OPT);
+                assert!(plain.map(|record| record.ttl).all(|ttl| ttl == STALE_TTL));
+                let error = [0, 15, 0, 2, 0, told];
+                assert_eq!(out.ends_with(&error), edns.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn ttls_are_bounded_where_it_is_kept_and_where_it_is_sent() {
+        let bounded = |flags, sections| {
+            let mut stored = take(flags, sections);
+            stored.bound_ttls(60, 3_600);
+            let out = write(&stored, &query(0, None), 10, 512);
+            let message = Message::parse(&out).expect("a message");
+            let sent: Vec<u32> = message.records().map(|record| record.ttl).collect();
+            (stored.ttl(), sent)
+        };
+        let records = [address(WWW, 5), address(WWW, 100), address(WWW, 86_400)];
+        assert_eq!(bounded(NOERROR, [&records, &[], &[]]), (Some(60), vec![50, 90, 3_590]));
+        let soa = [soa(b"\x02ex\0", 5, 60)];
+        assert_eq!(bounded(NXDOMAIN, [&[], &soa, &[]]), (Some(60), vec![50]));
+        assert_eq!(bounded(NXDOMAIN, [&[], &[], &[]]), (None, vec![]), "nothing says how long");
+        assert_eq!(bounded(0x8182, [&[address(WWW, 5)], &[], &[]]), (None, vec![0]), "SERVFAIL");
     }
 
     #[test]
     fn a_ttl_with_its_highest_bit_set_is_sent_as_zero() {
         let stored = take(NOERROR, [&[address(WWW, u32::MAX)], &[], &[]]);
         assert_eq!(stored.ttl(), Some(0));
-        let out = write(&stored, &query(0, None), 0, u32::MAX, 512);
+        let out = write(&stored, &query(0, None), 0, 512);
         let message = Message::parse(&out).expect("a message");
         assert_eq!(message.records().next().map(|record| record.ttl), Some(0));
     }
@@ -549,7 +626,7 @@ mod tests {
     fn validated_data_is_told_to_those_who_asked_and_authority_never() {
         let stored = take(0x85a0, [&[address(WWW, 60)], &[], &[]]);
         let flags = |query: &[u8]| {
-            let out = write(&stored, query, 0, u32::MAX, 512);
+            let out = write(&stored, query, 0, 512);
             u16::from_be_bytes([out[2], out[3]])
         };
         assert_eq!(flags(&query(0, None)), 0x8080);
@@ -561,9 +638,9 @@ mod tests {
     #[test]
     fn edns_goes_to_those_who_sent_it_with_the_first_error() {
         let stored = take(0x8182, [&[], &[], &[opt(0, b"\0\x0f\0\x04\0\x06no")]]);
-        let bare = write(&stored, &query(0, None), 0, 0, 512);
+        let bare = write(&stored, &query(0, None), 0, 512);
         assert_eq!(bare.len(), 24);
-        let out = write(&stored, &query(0, Some((1232, true))), 0, 0, 512);
+        let out = write(&stored, &query(0, Some((1232, true))), 0, 512);
         assert_eq!(out[24..], *b"\0\0\x29\x04\xd0\0\0\x80\0\0\x08\0\x0f\0\x04\0\x06no");
         assert_eq!(out[11], 1);
     }
@@ -572,11 +649,11 @@ mod tests {
     fn what_does_not_fit_is_cut_behind_the_question() {
         let addresses = vec![address(WWW, 60); 40];
         let stored = take(NOERROR, [&addresses, &[], &[]]);
-        let out = write(&stored, &query(0, Some((1232, false))), 0, u32::MAX, 512);
+        let out = write(&stored, &query(0, Some((1232, false))), 0, 512);
         assert_eq!(out[2] & 0x02, 0x02);
         assert_eq!(out[6..12], [0, 0, 0, 0, 0, 1]);
         assert_eq!(out.len(), 24 + 11);
-        let whole = write(&stored, &query(0, Some((1232, false))), 0, u32::MAX, 65_535);
+        let whole = write(&stored, &query(0, Some((1232, false))), 0, 65_535);
         assert_eq!((whole[2] & 0x02, whole.len()), (0, 24 + 40 * 16 + 11));
     }
 
@@ -594,7 +671,7 @@ mod tests {
                 for packet in [&packet[..], &packet[..place]] {
                     if let Ok(stored) = StoredAnswer::take(packet, &question()) {
                         assert!(Message::parse(stored.octets()).is_ok());
-                        assert!(write(&stored, &query, 1, 9, 1232).len() <= 1232);
+                        assert!(write(&stored, &query, 1, 1232).len() <= 1232);
                     }
                 }
             }

@@ -9,7 +9,7 @@ mod query;
 mod records;
 mod reply;
 
-pub use answer::{AnswerError, Question, StoredAnswer};
+pub use answer::{AnswerError, Question, STALE_TTL, StoredAnswer};
 pub use claims::Claims;
 pub use header::{CLASS_CHAOS, CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags};
 pub use name::read_name;

@@ -58,6 +58,18 @@ pub(super) fn expand(
     }
 }
 
+/// Returns the octets of the name that `octets` begin with, if there is no pointer in it.
+pub(super) fn whole_name(octets: &[u8]) -> Option<&[u8]> {
+    let mut end = 0;
+    loop {
+        match *octets.get(end)? {
+            0 => return octets.get(..=end).filter(|name| name.len() <= MAX_NAME_OCTETS),
+            size @ 1..=63 => end += 1 + usize::from(size),
+            _ => return None,
+        }
+    }
+}
+
 /// Returns the place behind the name at `at` without expanding it.
 pub(super) fn skip_name(packet: &[u8], at: usize) -> Option<usize> {
     let mut place = at;

@@ -6,7 +6,7 @@ use crate::model::{MAX_NAME_OCTETS, NameRef, RecordType};
 
 use super::claims::Claims;
 use super::header::{CLASS_IN, HEADER_OCTETS, Header, ResponseCode, flags, word_at};
-use super::name::{expand, skip_name};
+use super::name::{skip_name, whole_name};
 
 /// Most additional records a query may have before it is called malformed.
 const MAX_ADDITIONAL: u16 = 16;
@@ -46,6 +46,35 @@ pub enum Unreadable {
     Error(ResponseCode),
 }
 
+/// What a query asks, before its name is copied: that is done once, where it stays.
+struct Fields<'p> {
+    name: &'p [u8],
+    query_type: RecordType,
+    class: u16,
+    edns: Option<Edns>,
+    options: Range<usize>,
+}
+
+impl<'p> Fields<'p> {
+    fn read(packet: &'p [u8], header: &Header) -> Option<Fields<'p>> {
+        let [1, answers, authority, additional] = header.counts else {
+            return None;
+        };
+        // The first name of a message has nothing before it that it could point to.
+        let name = whole_name(packet.get(HEADER_OCTETS..)?)?;
+        let name_end = HEADER_OCTETS + name.len();
+        let query_type = RecordType(word_at(packet, name_end)?);
+        let class = word_at(packet, name_end + 2)?;
+        let transfer = matches!(query_type, RecordType::AXFR | RecordType::IXFR);
+        if (answers, authority) != (0, 0) && !transfer {
+            return None;
+        }
+        let opt = if transfer { None } else { read_edns(packet, name_end + 4, additional)? };
+        let (edns, options) = opt.map_or((None, 0..0), |(edns, options)| (Some(edns), options));
+        Some(Fields { name, query_type, class, edns, options })
+    }
+}
+
 impl<'p> Query<'p> {
     /// Reads a packet; allocates nothing.
     pub fn parse(packet: &'p [u8]) -> Result<Query<'p>, Unreadable> {
@@ -56,38 +85,23 @@ impl<'p> Query<'p> {
         if header.flags & flags::OPCODE != 0 {
             return Err(Unreadable::Error(ResponseCode::NOTIMP));
         }
-        Self::question(packet, header).ok_or(Unreadable::Error(ResponseCode::FORMERR))
-    }
-
-    fn question(packet: &'p [u8], header: Header) -> Option<Query<'p>> {
-        let [1, answers, authority, additional] = header.counts else {
-            return None;
-        };
+        let fields = Fields::read(packet, &header);
+        let fields = fields.ok_or(Unreadable::Error(ResponseCode::FORMERR))?;
         let mut name = [0; MAX_NAME_OCTETS];
-        let (name_length, name_end) = expand(packet, HEADER_OCTETS, &mut name)?;
-        // The first name of a message has nothing before it that it could point to.
-        if name_end != HEADER_OCTETS + name_length {
-            return None;
+        for (place, octet) in name.iter_mut().zip(fields.name) {
+            // Lengths are below `A`, so folding leaves them alone.
+            *place = octet.to_ascii_lowercase();
         }
-        let query_type = RecordType(word_at(packet, name_end)?);
-        let class = word_at(packet, name_end + 2)?;
-        let transfer = matches!(query_type, RecordType::AXFR | RecordType::IXFR);
-        if (answers, authority) != (0, 0) && !transfer {
-            return None;
-        }
-        let question_end = name_end + 4;
-        let opt = if transfer { None } else { read_edns(packet, question_end, additional)? };
-        let (edns, options) = opt.map_or((None, 0..0), |(edns, options)| (Some(edns), options));
-        Some(Query {
+        Ok(Query {
             packet,
             header,
             name,
-            name_length,
-            question_end,
-            query_type,
-            class,
-            edns,
-            options,
+            name_length: fields.name.len(),
+            question_end: HEADER_OCTETS + fields.name.len() + 4,
+            query_type: fields.query_type,
+            class: fields.class,
+            edns: fields.edns,
+            options: fields.options,
         })
     }
 
@@ -115,7 +129,7 @@ impl<'p> Query<'p> {
 
     /// Returns the name asked for, in lower case.
     pub fn name(&self) -> NameRef<'_> {
-        NameRef::from_wire(&self.name[..self.name_length]).expect("`expand` wrote a name")
+        NameRef::from_checked(&self.name[..self.name_length])
     }
 
     /// Returns the type asked for.

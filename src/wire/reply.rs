@@ -16,6 +16,9 @@ const QUESTION_NAME: [u8; 2] = [0xc0, HEADER_OCTETS as u8];
 const OUR_NAME: &[u8] = b"\x09deadpixel\x08internal\x00";
 /// Octets of an OPT record without options.
 const BARE_OPT: usize = 11;
+/// The option of extended errors, and its octets in front of the text.
+const EXTENDED_ERROR: u16 = 15;
+const OPTION_HEAD: usize = 6;
 
 /// An extended error (RFC 8914): its code, and its text in pieces.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +45,10 @@ impl<'o> Reply<'o> {
             | flags::RECURSION_AVAILABLE
             | query.header().flags & kept
             | code.0 & 0x000f;
+        let ([id, low_id], [upper, lower]) = (query.header().id.to_be_bytes(), word.to_be_bytes());
         out.clear();
-        out.extend(query.header().id.to_be_bytes());
-        out.extend(word.to_be_bytes());
-        out.extend([0, 1, 0, 0, 0, 0, 0, 0]);
-        out.extend(query.question_octets());
+        out.extend_from_slice(&[id, low_id, upper, lower, 0, 1, 0, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(query.question_octets());
         let question_end = out.len();
         let dnssec_ok = query.edns().map(|edns| edns.dnssec_ok);
         Reply { out, dnssec_ok, code, question_end }
@@ -82,12 +84,9 @@ impl<'o> Reply<'o> {
         data: &[u8],
     ) {
         let Ok(length) = u16::try_from(data.len()) else { return };
-        self.out.extend(owner.wire());
-        self.out.extend(record_type.0.to_be_bytes());
-        self.out.extend(CLASS_IN.to_be_bytes());
-        self.out.extend(ttl.to_be_bytes());
-        self.out.extend(length.to_be_bytes());
-        self.out.extend(data);
+        self.out.extend_from_slice(owner.wire());
+        self.out.extend_from_slice(&behind_owner(record_type, ttl, length));
+        self.out.extend_from_slice(data);
         let count = match section {
             Section::Answer => 6,
             Section::Authority => 8,
@@ -118,10 +117,8 @@ impl<'o> Reply<'o> {
         if self.out.len() + room > limit {
             truncate(self.out, self.question_end);
         }
-        let error = error.filter(|error| {
-            let text: usize = error.text.iter().map(|piece| piece.len()).sum();
-            self.out.len() + room + 6 + text <= limit
-        });
+        let error = error
+            .filter(|error| self.out.len() + room + OPTION_HEAD + text_octets(*error) <= limit);
         self.opt(error);
     }
 
@@ -133,38 +130,45 @@ impl<'o> Reply<'o> {
     fn record(&mut self, record_type: RecordType, ttl: u32, data: &[&[u8]]) {
         let length: usize = data.iter().map(|piece| piece.len()).sum();
         let length = u16::try_from(length).expect("our own records are short");
-        self.out.extend(QUESTION_NAME);
-        self.out.extend(record_type.0.to_be_bytes());
-        self.out.extend(CLASS_IN.to_be_bytes());
-        self.out.extend(ttl.to_be_bytes());
-        self.out.extend(length.to_be_bytes());
-        data.iter().for_each(|piece| self.out.extend(*piece));
+        self.out.extend_from_slice(&QUESTION_NAME);
+        self.out.extend_from_slice(&behind_owner(record_type, ttl, length));
+        data.iter().for_each(|piece| self.out.extend_from_slice(piece));
     }
 
     fn opt(&mut self, error: Option<ExtendedError<'_>>) {
-        let Some(dnssec_ok) = self.dnssec_ok else {
-            return;
-        };
-        self.out.extend([0, 0, RecordType::OPT.0 as u8]);
-        self.out.extend(OUR_PAYLOAD.to_be_bytes());
-        self.out.extend([(self.code.0 >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
-        let length_at = self.out.len();
-        self.out.extend([0, 0]);
+        let Some(dnssec_ok) = self.dnssec_ok else { return };
+        let length = error.map_or(0, |error| OPTION_HEAD + text_octets(error));
+        let mut opt = [0; BARE_OPT];
+        opt[2] = RecordType::OPT.0 as u8;
+        opt[3..5].copy_from_slice(&OUR_PAYLOAD.to_be_bytes());
+        opt[5] = (self.code.0 >> 4) as u8;
+        opt[7] = u8::from(dnssec_ok) << 7;
+        opt[9..].copy_from_slice(&(length as u16).to_be_bytes());
+        self.out.extend_from_slice(&opt);
         if let Some(error) = error {
-            self.option(15, error);
+            self.option(EXTENDED_ERROR, error);
         }
-        let length = (self.out.len() - length_at - 2) as u16;
-        self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         increment(self.out, 10);
     }
 
     fn option(&mut self, option: u16, error: ExtendedError<'_>) {
-        let text: usize = error.text.iter().map(|piece| piece.len()).sum();
-        self.out.extend(option.to_be_bytes());
-        self.out.extend(((text + 2) as u16).to_be_bytes());
-        self.out.extend(error.code.to_be_bytes());
-        error.text.iter().for_each(|piece| self.out.extend(piece.as_bytes()));
+        let length = (text_octets(error) + 2) as u16;
+        let words = [option, length, error.code].map(u16::to_be_bytes);
+        self.out.extend_from_slice(words.as_flattened());
+        error.text.iter().for_each(|piece| self.out.extend_from_slice(piece.as_bytes()));
     }
+}
+
+fn text_octets(error: ExtendedError<'_>) -> usize {
+    error.text.iter().map(|piece| piece.len()).sum()
+}
+
+/// Returns what stands between a record's owner and its data: type, class IN, TTL and length.
+fn behind_owner(record_type: RecordType, ttl: u32, length: u16) -> [u8; 10] {
+    let ([kind, low_kind], [class, low_class]) =
+        (record_type.0.to_be_bytes(), CLASS_IN.to_be_bytes());
+    let ([a, b, c, d], [upper, lower]) = (ttl.to_be_bytes(), length.to_be_bytes());
+    [kind, low_kind, class, low_class, a, b, c, d, upper, lower]
 }
 
 /// Writes an error to a packet whose question cannot be echoed: the header alone.

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::Message;
-use hickory_server::proto::rr::rdata::{A, AAAA};
+use hickory_server::proto::rr::rdata::{A, AAAA, HINFO};
 use hickory_server::proto::rr::{RData, Record, RecordType as Type};
 use hickory_server::proto::serialize::binary::BinEncodable;
 use hickory_server::server::{Request, RequestHandler};
@@ -88,23 +88,48 @@ impl Zones {
     ///
     /// Writes the whole reply into `out`, cut to `limit` with TC if it does not fit.
     pub async fn answer(&self, query: &Query<'_>, local: IpAddr, limit: usize, out: &mut Vec<u8>) {
-        if self.ownership.find(query.name()).is_none() {
-            return no_such_name(query, limit, out);
+        if self.deny(query, limit, out) {
+            return;
         }
+        match self.find(query.name(), query.query_type(), local).await {
+            Some(answer) => Zones::write(&answer, query, limit, out),
+            None => Reply::start(out, query, ResponseCode::SERVFAIL).finish(limit, None),
+        }
+    }
+
+    /// Answers for a name that never leaves and is in no zone. Allocates nothing.
+    ///
+    /// Returns whether it is such a name.
+    pub fn deny(&self, query: &Query<'_>, limit: usize, out: &mut Vec<u8>) -> bool {
+        let unknown = self.ownership.find(query.name()).is_none();
+        if unknown {
+            no_such_name(query, limit, out);
+        }
+        unknown
+    }
+
+    /// Returns what the zones say of a name; `local` is the address that was asked. It holds for as
+    /// long as these zones do.
+    pub async fn find(
+        &self,
+        name: NameRef<'_>,
+        query_type: RecordType,
+        local: IpAddr,
+    ) -> Option<StoredAnswer> {
         let question = Question {
-            name: query.name().to_owned(),
-            query_type: query.query_type(),
+            name: name.to_owned(),
+            query_type,
             dnssec_ok: false,
             checking_disabled: false,
         };
-        let octets = self.resolve(&question, local).await;
-        match octets.and_then(|octets| StoredAnswer::take(&octets, &question).ok()) {
-            Some(answer) => {
-                answer.write(query, 0, u32::MAX, limit, out);
-                mark_authoritative(out);
-            }
-            None => Reply::start(out, query, ResponseCode::SERVFAIL).finish(limit, None),
-        }
+        let octets = self.resolve(&question, local).await?;
+        StoredAnswer::take(&octets, &question).ok()
+    }
+
+    /// Writes what the zones say as the reply to `query`.
+    pub fn write(answer: &StoredAnswer, query: &Query<'_>, limit: usize, out: &mut Vec<u8>) {
+        answer.write(query, 0, limit, out);
+        mark_authoritative(out);
     }
 
     /// Follows aliases from zone to zone; the last answer says how it ends.
@@ -123,6 +148,10 @@ impl Zones {
             message.answers.extend(next.answers);
             message.authorities = next.authorities;
             message.additionals = next.additionals;
+        }
+        if question.query_type == RecordType::ANY && !message.answers.is_empty() {
+            message.answers = vec![least_of_all(question)];
+            message.additionals.clear();
         }
         message.to_vec().ok()
     }
@@ -151,6 +180,12 @@ impl Zones {
 fn is_proxy_discovery(name: NameRef<'_>) -> bool {
     let mut labels = name.labels();
     labels.next() == Some(b"wpad") && labels.nth(1).is_none()
+}
+
+/// The answer to a query for everything (RFC 8482, section 4.2): a zone may hold very much.
+fn least_of_all(question: &Question) -> Record {
+    let data = RData::HINFO(HINFO::new("RFC8482".into(), String::new()));
+    Record::from_rdata(to_name(question.name.as_ref()), TTL, data)
 }
 
 fn no_such_name(query: &Query<'_>, limit: usize, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::NameRef;
+use crate::model::{NameRef, QuickHash};
 
 /// How strongly a name is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +27,9 @@ pub enum Reach {
 /// Claimed names.
 #[derive(Debug, Default)]
 pub struct Ownership {
-    entries: HashMap<Box<[u8]>, Entry>,
+    entries: HashMap<Box<[u8]>, Entry, QuickHash>,
     /// The last labels of all claimed names.
-    tops: HashSet<Box<[u8]>>,
+    tops: HashSet<Box<[u8]>, QuickHash>,
 }
 
 #[derive(Debug, Default)]

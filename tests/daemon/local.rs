@@ -112,3 +112,85 @@ fn our_name_is_the_address_that_was_asked_in_both_families() {
         assert!(pixel.is_null_address(), "{server}");
     }
 }
+
+#[test]
+fn what_zones_said_is_repeated_octet_for_octet_until_they_change() {
+    let upstream = FakeUpstream::for_any_name();
+    let clock = deadpixel::clock::Clock::manual(1_700_000_000_000_000);
+    let zone = b"$ORIGIN corp.example.\n$TTL 0\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.168.1.2\n*.any A 192.168.1.3\n";
+    let policy = "
+[[zone]]
+name = \"corp.example\"
+file = \"zones/corp.zone\"
+[[local]]
+name = \"printer.lan\"
+addresses = [\"192.168.1.9\", \"fd00::9\"]
+[[local]]
+name = \"*.dev.example.com\"
+addresses = [\"192.168.1.10\"]
+[[local]]
+name = \"drucker.lan\"
+alias = \"printer.lan\"
+";
+    let setup = Setup::forwarding_to(&upstream).clock(&clock).policy(policy);
+    let daemon = setup.file("zones/corp.zone", zone).start();
+    let names = [
+        "printer.lan",
+        "PRINTER.lan",
+        "drucker.lan",
+        "a.dev.example.com",
+        "dev.example.com",
+        "localhost",
+        "x.localhost",
+        "deadpixel.internal",
+        "foo.invalid",
+        "nas.local",
+        "router",
+        "9.1.168.192.in-addr.arpa",
+        "1.0.0.10.in-addr.arpa",
+        "ns.corp.example",
+        "x.any.corp.example",
+        "gone.corp.example",
+        "_dns.resolver.arpa",
+        "wpad.lan",
+    ];
+    let types = ["A", "AAAA", "CNAME", "PTR", "SOA", "HTTPS", "ANY"];
+    let mut client = daemon.client(1);
+    for name in names {
+        for query_type in types {
+            for edns in [None, Some((1232, 0, false)), Some((1232, 0, true))] {
+                let wanted = Wanted { edns, ..Wanted::new(name, query_type) };
+                let [first, second, third] = [(); 3].map(|()| client.send(&wanted).octets);
+                assert!(first == second && second == third, "{name} {query_type} {edns:?}");
+                clock.advance(61_000_000);
+                assert_eq!(
+                    client.send(&wanted).octets,
+                    first,
+                    "{name} {query_type}: it does not age"
+                );
+            }
+        }
+    }
+    let new = policy.replace("192.168.1.9", "192.168.1.8");
+    std::fs::write(daemon.data().join("policy.toml"), new).expect("written");
+    daemon.run(&["reload"]);
+    for name in ["printer.lan", "drucker.lan"] {
+        assert_eq!(ask(daemon.dns(), name, "A").addresses(), [address("192.168.1.8")]);
+    }
+}
+
+#[test]
+fn what_we_say_of_ourselves_depends_on_where_we_are_asked() {
+    let upstream = FakeUpstream::for_any_name();
+    let mut setup = Setup::forwarding_to(&upstream);
+    setup.config = setup.config.replace("[\"127.0.0.1:0\"]", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]");
+    let daemon =
+        setup.policy("[[local]]\nname = \"dns.lan\"\nalias = \"deadpixel.internal\"\n").start();
+    for _ in 0..3 {
+        for server in daemon.dns_addresses() {
+            for name in ["deadpixel.internal", "dns.lan"] {
+                assert_eq!(ask(server, name, "A").addresses(), [server.ip()], "{name}");
+            }
+        }
+    }
+}

@@ -92,6 +92,52 @@ fn identical_questions_in_flight_are_asked_once() {
 }
 
 #[test]
+fn fifty_clients_of_two_workers_cause_one_question() {
+    let upstream = FakeUpstream::for_any_name();
+    upstream.set_mood(Mood::Slow);
+    // Two workers; the kernel deals fifty ports out to both.
+    let daemon = Setup::forwarding_to(&upstream).start();
+    let address = daemon.dns();
+    let clients: Vec<_> = (0..50)
+        .map(|n| {
+            std::thread::spawn(move || {
+                crate::support::Client::new(20 + n, address).ask("same.example.org", "A")
+            })
+        })
+        .collect();
+    for client in clients {
+        let reply = client.join().expect("no panic");
+        assert_eq!(reply.addresses(), [FakeUpstream::address_of("same.example.org")]);
+    }
+    assert_eq!(upstream.times_asked("same.example.org", RecordType::A), 1);
+}
+
+#[test]
+fn as_listed_the_first_is_asked_and_the_second_only_while_it_fails() {
+    let (first, second) = (FakeUpstream::for_any_name(), FakeUpstream::for_any_name());
+    let daemon = Setup::with_config(&format!(
+        "[discovery]\nleases = []\nmdns = false\nreverse_names = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\norder = \"as-listed\"\nservers = [{{ url = \"{}\" }}, {{ url = \"{}\" }}]\n",
+        first.url(),
+        second.url()
+    ))
+    .start();
+    for n in 0..70 {
+        ask(daemon.dns(), &format!("n{n}.example.org"), "A");
+    }
+    assert_eq!((first.names_asked().len(), second.names_asked().len()), (70, 0));
+    first.set_mood(Mood::Failing);
+    let reply = ask(daemon.dns(), "other.example.org", "A");
+    assert_eq!(reply.addresses(), [FakeUpstream::address_of("other.example.org")]);
+    assert_eq!(second.names_asked(), ["other.example.org"]);
+    let status = daemon.json(&["status"]);
+    let figures = |place: usize, key: &str| status["upstreams"][place][key].clone();
+    assert_eq!((figures(0, "asked"), figures(0, "answered")), (71.into(), 70.into()));
+    assert_eq!((figures(1, "asked"), figures(1, "answered")), (1.into(), 1.into()));
+    assert_eq!((figures(0, "failed"), figures(0, "transport")), (1.into(), "udp".into()));
+    assert!(figures(0, "p95_micros").is_u64());
+}
+
+#[test]
 fn the_clients_options_stay_with_us() {
     let upstream = FakeUpstream::for_any_name();
     let daemon = Setup::forwarding_to(&upstream).start();

@@ -2,8 +2,10 @@
 //!
 //! They need root and iproute2; elsewhere each test prints why it is skipped.
 
+mod addresses;
 mod by_hardware;
 mod claims;
+mod faults;
 mod hints;
 mod identity;
 mod impostors;

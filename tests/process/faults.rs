@@ -46,6 +46,72 @@ fn ten_thousand_random_names_cost_little_memory() {
     assert!(grown < 128 * MIB, "{grown} KiB");
 }
 
+/// Asks for a blocked name from 5,000 addresses each of 127.`second`.0.0/16, twice.
+fn crowd(server: SocketAddr, second: u8) {
+    for hundred in 0..50 {
+        let address = |n| IpAddr::from([127, second, hundred, n]);
+        let sockets: Vec<UdpSocket> =
+            (1..=100).map(|n| UdpSocket::bind((address(n), 0)).expect("a socket")).collect();
+        for name in [PIXEL, "www.example.org"] {
+            for socket in &sockets {
+                socket.set_read_timeout(Some(Duration::from_secs(8))).expect("a timeout");
+                socket.send_to(&query(name), server).expect("sent");
+            }
+            for socket in &sockets {
+                socket.recv(&mut [0; 1500]).expect("a reply to each");
+            }
+        }
+        assert!(is_blocked(&ask(server, PIXEL)), "others are answered");
+        assert!(ask(server, "www.example.org").ends_with(&[203, 0, 113, 7]));
+    }
+}
+
+#[test]
+fn ten_thousand_addresses_are_answered_and_cost_little_memory() {
+    let folder = folder(&forwarding());
+    let process = Process::start(folder.path());
+    let before = resident(&process);
+    crowd(process.address, 1);
+    let half = resident(&process).saturating_sub(before);
+    crowd(process.address, 2);
+    let grown = resident(&process).saturating_sub(before);
+    println!("10,000 addresses: resident memory grew by {half}, then to {grown} KiB more");
+    assert!(grown < 96 * MIB, "{grown} KiB");
+    let output = run(folder.path(), &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(status["counts"]["rate_truncated"], 0, "none of them asked too much");
+    assert_eq!(status["counts"]["shed"], 0, "{status}");
+}
+
+#[test]
+fn a_flood_of_forged_addresses_and_names_stays_within_its_bounds() {
+    // Nobody answers upstream, so that all that may wait does.
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let upstream = silent.local_addr().expect("an address");
+    let config = CONFIG.replace("127.0.0.1:9", &upstream.to_string());
+    let folder = folder(&config.replace("workers = 1", "workers = 1\nin_flight = 100"));
+    let process = Process::start(folder.path());
+    assert!(is_blocked(&ask(process.address, PIXEL)));
+    let before = resident(&process);
+    for n in 0..5_000_u32 {
+        let [_, second, third, fourth] = (n / 2 + 256).to_be_bytes();
+        let client = IpAddr::from([127, 3 + second, third, fourth.max(1)]);
+        let socket = UdpSocket::bind((client, 0)).expect("a socket");
+        socket.send_to(&query(&format!("n{n}.example.org")), process.address).expect("sent");
+        if n % 200 == 0 {
+            assert!(is_blocked(&ask(process.address, PIXEL)), "after {n}");
+        }
+    }
+    let grown = resident(&process).saturating_sub(before);
+    println!("5,000 names from 2,500 addresses: resident memory grew by {grown} KiB");
+    assert!(grown < 96 * MIB, "{grown} KiB");
+    let output = run(folder.path(), &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(status["counts"]["shed"].as_u64().expect("a count") > 0, "{status}");
+    assert!(text(&run(folder.path(), &["status"]).stdout).contains(" shed"));
+    drop(silent);
+}
+
 /// Returns every kept input of the fuzz targets that take packets.
 fn corpus() -> Vec<Vec<u8>> {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus-kept");
@@ -252,6 +318,14 @@ fn with_a_full_disk_answers_go_on_and_the_log_resumes_when_there_is_room() {
     });
     assert!(failing, "status says so: {}", log());
     assert!(text(&command(&["status"]).stdout).contains("queries are not recorded"));
+    let lost = (0..100).any(|n| {
+        for m in 0..400 {
+            blocked(&format!("m{m}.n{n}.{}.{PIXEL}", "y".repeat(60)));
+        }
+        log()["lost"].as_u64().expect("a count") > 0
+    });
+    assert!(lost, "more comes than fits into memory: {}", log());
+    assert!(text(&command(&["status"]).stdout).contains("could not be recorded"));
     let policy = std::fs::read_to_string(inside.join("policy.toml")).expect("policy.toml");
     assert!(!command(&["block", "news.example", "--everyone"]).status.success());
     let after = std::fs::read_to_string(inside.join("policy.toml")).expect("policy.toml");

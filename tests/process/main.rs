@@ -1,5 +1,6 @@
 //! The real binary as a process.
 
+mod doors;
 mod faults;
 mod life;
 mod network;

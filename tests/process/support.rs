@@ -1,7 +1,8 @@
 //! The vocabulary of these tests: the binary as a process, commands, a client, an upstream.
 
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
@@ -59,12 +60,23 @@ impl Process {
     }
 
     fn spawn(mut command: Command) -> Process {
-        let mut child = command
-            .env("NO_COLOR", "1")
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary runs");
+        command.stdout(Stdio::null());
+        Process::follow(command)
+    }
+
+    /// Starts it as a service manager does that has bound its sockets: they are descriptors 3 and 4.
+    pub fn start_with_sockets(udp: UdpSocket, tcp: TcpListener, folder: &Path) -> Process {
+        let mut shell = Command::new("sh");
+        let line = "exec 3<&0 4>&1 </dev/null >/dev/null && export LISTEN_FDS=2 LISTEN_PID=$$ \
+                    LISTEN_FDNAMES=datagrams:streams && exec \"$0\" \"$@\"";
+        shell.args(["-c", line, BINARY, "run", "--config"]).arg(folder.join("config.toml"));
+        shell.stdin(OwnedFd::from(udp)).stdout(OwnedFd::from(tcp));
+        Process::follow(shell)
+    }
+
+    fn follow(mut command: Command) -> Process {
+        let mut child =
+            command.env("NO_COLOR", "1").stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut told = String::new();
         let address = loop {

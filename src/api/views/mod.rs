@@ -1,6 +1,7 @@
 //! What the API shows: plain values with stable keys, times as RFC 3339.
 
 mod activity;
+mod cache;
 mod history;
 mod list_updates;
 mod notices;
@@ -13,6 +14,7 @@ mod why;
 use jiff::Timestamp;
 
 pub use activity::{Gap, LogEntry, LogPage, Who, WhoRow};
+pub use cache::{CacheFlushed, CacheView};
 pub use history::{
     ChangeView, Fate, PlannedChange, PolicyDiff, PolicyPlan, PolicyUndone, RevisionView,
 };
@@ -23,7 +25,7 @@ pub use policy::{
     ListWorth, Overlap, PauseView, Reloaded, RuleSyntax, RuleView, Rules, SwitchView, Tested,
     VersionView,
 };
-pub use status::{Counts, Health, IgnoredClaim, LogState, Status, UpstreamView};
+pub use status::{Counts, Health, IgnoredClaim, LimitedClient, LogState, Status, UpstreamView};
 pub use subjects::{
     BindingView, Bound, CompanyView, DeviceBrief, DeviceDetails, DeviceSplit, DeviceView,
     DevicesMerged, HardwareView, HeardName, LikenessView, ScheduleView,

@@ -87,7 +87,7 @@ pub struct Status {
 }
 
 /// One upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamView {
     /// Its address as configured.
     pub name: String,
@@ -103,6 +103,24 @@ pub struct UpstreamView {
     pub last_error: Option<String>,
     /// The zone it serves; none for all names.
     pub zone: Option<String>,
+    /// How it is spoken to: `udp`, `tcp`, `tls`, `https`.
+    #[serde(default)]
+    pub transport: String,
+    /// Questions with a usable answer.
+    #[serde(default)]
+    pub answered: u64,
+    /// Of those that failed, the ones that got no reply in time.
+    #[serde(default)]
+    pub timeouts: u64,
+    /// Questions asked again over TCP, because the reply over UDP was cut or cannot be believed.
+    #[serde(default)]
+    pub moved_to_tcp: u64,
+    /// Time within which half of the recent answers came.
+    #[serde(default)]
+    pub p50_micros: Option<u64>,
+    /// Time within which 95 of 100 recent answers came.
+    #[serde(default)]
+    pub p95_micros: Option<u64>,
 }
 
 /// How the query log fares.
@@ -143,6 +161,20 @@ pub struct Counts {
     pub claims_ignored: u64,
     /// The last of those.
     pub last_ignored_claim: Option<IgnoredClaim>,
+    /// Errors of the sockets for datagrams, after each of which a worker paused for 10 ms.
+    pub socket_errors: u64,
+    /// Queries over their client's limit that were sent to TCP.
+    #[serde(default)]
+    pub rate_truncated: u64,
+    /// Queries over their client's limit that were refused.
+    #[serde(default)]
+    pub rate_refused: u64,
+    /// The client that was limited last.
+    #[serde(default)]
+    pub last_limited: Option<LimitedClient>,
+    /// Datagrams that the kernel dropped before they were read.
+    #[serde(default)]
+    pub kernel_drops: u64,
 }
 
 /// A claim that did not count.
@@ -151,5 +183,14 @@ pub struct IgnoredClaim {
     /// When it was made.
     pub at: Timestamp,
     /// Who made it.
+    pub client: IpAddr,
+}
+
+/// A client that asked more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LimitedClient {
+    /// When it last did.
+    pub at: Timestamp,
+    /// Its address.
     pub client: IpAddr,
 }

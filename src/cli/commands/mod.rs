@@ -1,5 +1,6 @@
 //! What each command does: one file a command.
 
+pub mod cache;
 pub mod companies;
 pub mod company;
 pub mod config;
@@ -28,10 +29,10 @@ pub mod why;
 use std::path::PathBuf;
 
 use super::{
-    Args, Cell, Client, Column, Command, CompanyCommand, ConfigCommand, DeviceCommand, Failure,
-    Layout, ListArgs, ListsCommand, LogArgs, NoticesCommand, PolicyCommand, Row, RuleArgs,
-    RulesCommand, ScopeArgs, Screen, Span, Style, Table, WhyArgs, bytes, count, escape, fields,
-    fit, length, offline, percent, plural, quote, scope_flag, width, wrap,
+    Args, CacheCommand, Cell, Client, Column, Command, CompanyCommand, ConfigCommand,
+    DeviceCommand, Failure, Layout, ListArgs, ListsCommand, LogArgs, NoticesCommand, PolicyCommand,
+    Row, RuleArgs, RulesCommand, ScopeArgs, Screen, Span, Style, Table, WhyArgs, bytes, count,
+    escape, fields, fit, length, offline, percent, plural, quote, scope_flag, width, wrap,
 };
 use crate::api::CompanyBrief;
 use crate::daemon::{self, StartError};
@@ -89,6 +90,7 @@ async fn call(session: &Session, args: &Args) -> Result<(), Failure> {
         Command::Resume { scope } => pause::resume(session, scope).await,
         Command::Notices { command: None, all } => notices::run(session, *all).await,
         Command::Notices { command: Some(command), .. } => notices::change(session, command).await,
+        Command::Cache(command) => cache::run(session, command).await,
         Command::Reload => reload::run(session).await,
         Command::Policy(command) => policy::run(session, command, args.config.as_deref()).await,
     }

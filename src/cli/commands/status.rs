@@ -43,6 +43,7 @@ pub fn render(status: &Status, screen: &Screen) -> String {
         ("log", log(status)),
         ("since start", doors(status)),
         ("forwarders", claims(&status.counts, screen)),
+        ("limited", limited(&status.counts, screen)),
     ];
     let mut text = format!("{}: {}\n", screen.paint(style, word), escape(&status.summary));
     for notice in &status.notices {
@@ -172,6 +173,9 @@ fn doors(status: &Status) -> String {
         (counts.shed, "shed"),
         (counts.connections_refused, "connections refused"),
         (counts.connections, "connections open"),
+        (counts.unsent, "replies that nobody took"),
+        (counts.socket_errors, "errors of sockets"),
+        (counts.kernel_drops, "dropped by the kernel before they were read"),
     ];
     let rare = rare.iter().filter(|(number, _)| *number > 0);
     parts.extend(rare.map(|(number, what)| format!("{} {what}", count(*number))));
@@ -194,17 +198,43 @@ fn claims(counts: &Counts, screen: &Screen) -> String {
     parts.join("; ")
 }
 
+/// Tells of clients that asked more than they may.
+fn limited(counts: &Counts, screen: &Screen) -> String {
+    let (truncated, refused) = (counts.rate_truncated, counts.rate_refused);
+    if truncated + refused == 0 {
+        return String::new();
+    }
+    let last = counts.last_limited.map_or(String::new(), |last| {
+        format!(", the last from {} at {}", last.client, screen.clock(last.at))
+    });
+    let queries = plural(truncated + refused, "query");
+    format!("{queries} over the rate limit ({} refused){last}", count(refused))
+}
+
 fn upstream(view: &UpstreamView) -> String {
     let zone = view.zone.as_deref().map(|zone| format!(" for {}", escape(zone)));
-    let state = match (view.up, view.latency_micros, view.last_error.as_deref()) {
+    let mut parts = vec![match (view.up, view.latency_micros, view.last_error.as_deref()) {
         (false, _, Some(error)) => format!("rests after: {}", escape(error)),
         (false, _, None) => "rests after failures".into(),
-        (true, Some(micros), _) => format!("{} ms", micros.div_ceil(1_000)),
+        (true, Some(micros), _) => millis(micros),
         (true, None, _) => "not asked yet".into(),
-    };
-    let failed = match view.failed {
-        0 => String::new(),
-        failed => format!(", {} of {} failed", count(failed), count(view.asked)),
-    };
-    format!("{}{} · {state}{failed}", escape(&view.name), zone.unwrap_or_default())
+    }];
+    if let (true, Some(half), Some(most)) = (view.up, view.p50_micros, view.p95_micros) {
+        parts.push(format!("half within {}", millis(half)));
+        parts.push(format!("95% within {}", millis(most)));
+    }
+    if view.failed > 0 {
+        parts.push(format!("{} of {} failed", count(view.failed), count(view.asked)));
+    }
+    if view.timeouts > 0 {
+        parts.push(format!("{} for want of a reply", count(view.timeouts)));
+    }
+    if view.moved_to_tcp > 0 {
+        parts.push(format!("{} asked again over TCP", count(view.moved_to_tcp)));
+    }
+    format!("{}{} · {}", escape(&view.name), zone.unwrap_or_default(), parts.join(", "))
+}
+
+fn millis(micros: u64) -> String {
+    format!("{} ms", micros.div_ceil(1_000))
 }

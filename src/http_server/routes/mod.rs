@@ -1,5 +1,6 @@
 //! Which path is answered by what: one file a resource.
 
+mod cache;
 mod companies;
 mod device_changes;
 mod device_facts;
@@ -74,6 +75,8 @@ pub fn routes() -> Router<Shared> {
         .route(paths::RESUME, post(pause::resume))
         .route(paths::NOTICES, get(notices::list))
         .route(paths::NOTICE_DISMISS, post(notices::dismiss))
+        .route(paths::CACHE, get(cache::show))
+        .route(paths::CACHE_FLUSH, post(cache::flush))
         .route(paths::RELOAD, post(policy::reload))
         .route(paths::POLICY_HISTORY, get(policy_past::history))
         .route(paths::POLICY_DIFF, compare)

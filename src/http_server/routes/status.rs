@@ -102,6 +102,12 @@ fn upstream(status: UpstreamStatus) -> UpstreamView {
         latency_micros: status.latency_micros,
         last_error: status.last_error,
         zone: status.zone,
+        transport: status.transport.into(),
+        answered: status.answered,
+        timeouts: status.timeouts,
+        moved_to_tcp: status.moved,
+        p50_micros: status.percentiles_micros.map(|(half, _)| half),
+        p95_micros: status.percentiles_micros.map(|(_, most)| most),
     }
 }
 
@@ -163,6 +169,7 @@ mod tests {
             latency_micros: None,
             last_error: Some("connection refused".into()),
             zone: zone.map(String::from),
+            ..UpstreamView::default()
         }
     }
 

@@ -35,6 +35,15 @@ pub struct Element {
     pub lead: Lead,
     /// The type of the record that leads there, as rules are asked by (`filter-rules.md`, 2.2).
     pub record_type: RecordType,
+    /// What is known of it.
+    pub known: Known,
+}
+
+/// What is known of a lead, whoever asks.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Hashes of the name and its parents, by which a device's own rules are looked up.
+    pub hashes: Box<[u64]>,
     /// What all lists say of it.
     pub matches: Matches,
     /// Whether it is a tracking name.
@@ -71,15 +80,14 @@ struct Found {
 }
 
 impl Inspection {
-    /// Inspects an answer under a generation of lists; `classify` knows what lists say of a lead,
-    /// and tracking names.
+    /// Inspects an answer under a generation of lists; `classify` tells what is known of a lead.
     ///
     /// `forwarded` says whether a server of `[forward]` gave it. `None`: it leads to too much.
     pub fn of(
         answer: &StoredAnswer,
         generation: u32,
         forwarded: bool,
-        classify: impl Fn(&Lead) -> (Matches, bool),
+        classify: impl Fn(&Lead) -> Known,
     ) -> Option<Inspection> {
         let message = Message::parse(answer.octets()).ok()?;
         let mut found = Found::default();
@@ -105,8 +113,8 @@ impl Inspection {
     /// Returns octets held outside the answer, for the cache's bound.
     pub fn size(&self) -> usize {
         let outside = |element: &Element| match &element.lead {
-            Lead::Name(name) => name.as_ref().wire().len() + element.matches.size(),
-            Lead::Address(_) => element.matches.size(),
+            Lead::Name(name) => name.as_ref().wire().len() + element.known.size(),
+            Lead::Address(_) => element.known.size(),
         };
         let outside: usize = self.elements.iter().map(outside).sum();
         size_of::<Self>() + size_of_val(&*self.elements) + outside
@@ -152,17 +160,19 @@ impl Inspection {
 
     /// Returns the place of the first tracking name that it leads to.
     pub fn first_tracking(&self) -> Option<usize> {
-        self.elements.iter().position(|element| element.tracking)
+        self.elements.iter().position(|element| element.known.tracking)
+    }
+}
+
+impl Known {
+    fn size(&self) -> usize {
+        size_of_val(&*self.hashes) + self.matches.size()
     }
 }
 
 impl Found {
     /// Takes in where a record leads; `None` if that is too much.
-    fn take(
-        &mut self,
-        record: &RecordView<'_>,
-        classify: &impl Fn(&Lead) -> (Matches, bool),
-    ) -> Option<()> {
+    fn take(&mut self, record: &RecordView<'_>, classify: &impl Fn(&Lead) -> Known) -> Option<()> {
         let record_type = match record.record_type {
             RecordType::DNAME => RecordType::CNAME,
             other => other,
@@ -190,14 +200,14 @@ impl Found {
         &mut self,
         lead: Lead,
         record_type: RecordType,
-        classify: &impl Fn(&Lead) -> (Matches, bool),
+        classify: &impl Fn(&Lead) -> Known,
     ) -> bool {
-        let known = |known: &Element| known.record_type == record_type && known.lead == lead;
-        if self.elements.iter().any(known) {
+        let same = |other: &Element| other.record_type == record_type && other.lead == lead;
+        if self.elements.iter().any(same) {
             return false;
         }
-        let (matches, tracking) = classify(&lead);
-        self.elements.push(Element { lead, record_type, matches, tracking });
+        let known = classify(&lead);
+        self.elements.push(Element { lead, record_type, known });
         true
     }
 }

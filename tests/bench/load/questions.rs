@@ -9,6 +9,8 @@ pub enum Wanted {
     NoSuchName,
     /// The null address or NXDOMAIN.
     Blocked,
+    /// As `Blocked`, or this address: whether it is blocked changes just now.
+    BlockedOr([u8; 4]),
     /// The query itself, marked as a response.
     Echo,
 }
@@ -39,6 +41,16 @@ impl Questions {
     /// Makes questions for names that nobody blocks: the stub's addresses must come back.
     pub fn allowed<'a>(names: impl IntoIterator<Item = &'a str>) -> Questions {
         Questions::new(names.into_iter().map(|name| (name, Wanted::Address(address_of(name)))))
+    }
+
+    /// Adds a name that is allowed now and blocked then.
+    pub fn push_wavering(&mut self, name: &str) {
+        self.push(name, Wanted::BlockedOr(address_of(name)));
+    }
+
+    /// Adds a name that nobody blocks.
+    pub fn push_allowed(&mut self, name: &str) {
+        self.push(name, Wanted::Address(address_of(name)));
     }
 
     /// Adds one more.
@@ -115,9 +127,13 @@ impl Questions {
         }
         let found = (flags & 0xf, counts.1, address_in(&reply[query.len()..], counts.1));
         let right = match (wanted, found) {
-            (Wanted::Address(address), (0, 1.., Some(one))) => address == one,
-            (Wanted::NoSuchName | Wanted::Blocked, (3, _, _)) => true,
-            (Wanted::Blocked, (0, 1.., Some([0, 0, 0, 0]))) => true,
+            (Wanted::Address(address) | Wanted::BlockedOr(address), (0, 1.., Some(one)))
+                if address == one =>
+            {
+                true
+            }
+            (Wanted::NoSuchName | Wanted::Blocked | Wanted::BlockedOr(_), (3, _, _)) => true,
+            (Wanted::Blocked | Wanted::BlockedOr(_), (0, 1.., Some([0, 0, 0, 0]))) => true,
             _ => false,
         };
         if right { Ok(()) } else { Err(told(&format!("code, records, address: {found:?}"))) }

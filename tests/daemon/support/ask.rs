@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::Reply;
 
 /// How long a client waits: longer than anything the daemon may take.
@@ -119,6 +121,17 @@ pub fn ask(server: SocketAddr, name: &str, query_type: &str) -> Reply {
 /// Asks once over TCP.
 pub fn ask_tcp(server: SocketAddr, wanted: &Wanted) -> Reply {
     let mut stream = TcpStream::connect(server).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    write_framed(&mut stream, &wanted.packet());
+    Reply::read(&read_framed(&mut stream).expect("a reply"))
+}
+
+/// Asks once over TCP, from an address of its own.
+pub fn ask_tcp_from(client: IpAddr, server: SocketAddr, wanted: &Wanted) -> Reply {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::new(client, 0).into()).expect("a loopback address");
+    socket.connect(&server.into()).expect("a connection");
+    let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     write_framed(&mut stream, &wanted.packet());
     Reply::read(&read_framed(&mut stream).expect("a reply"))

@@ -8,7 +8,9 @@ mod replies;
 mod test_daemon;
 mod upstream;
 
-pub use ask::{Client, Wanted, ask, ask_from_anywhere, ask_tcp, read_framed, write_framed};
+pub use ask::{
+    Client, Wanted, ask, ask_from_anywhere, ask_tcp, ask_tcp_from, read_framed, write_framed,
+};
 pub use encrypted::{EncryptedUpstream, UPSTREAM_HOST};
 pub use identity::Identity;
 pub use list_server::{LIST_HOST, ListServer, Step, answer, head, list, redirect, status};

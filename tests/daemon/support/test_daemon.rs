@@ -35,6 +35,8 @@ impl Setup {
 
     pub fn with_config(config: &str) -> Setup {
         let policy = String::new();
+        assert!(config.contains("[dns]\n"), "a test says where its daemon listens");
+        let config = config.replacen("[dns]\n", &format!("[dns]\nbatched = {}\n", batched()), 1);
         // No test fetches from the internet.
         let defaults = "[lists]\nsubscribe_defaults = false\n";
         let lists = if config.contains("[lists]") { "" } else { defaults };
@@ -77,6 +79,11 @@ impl Setup {
         }
         TestDaemon::start_in(folder, self.clock)
     }
+}
+
+/// Returns whether this program is the one that tests the loop with batches.
+fn batched() -> bool {
+    env!("CARGO_CRATE_NAME") != "daemon_portable"
 }
 
 impl TestDaemon {

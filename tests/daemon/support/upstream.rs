@@ -22,6 +22,8 @@ use super::ask::{read_framed, write_framed};
 pub enum Mood {
     /// Answers.
     Well,
+    /// Answers after a third of a second.
+    Slow,
     /// Says nothing.
     Silent,
     /// Fails every question.
@@ -43,6 +45,7 @@ struct Shared {
     records: Mutex<Vec<Record>>,
     any_name: AtomicBool,
     mood: Mutex<Mood>,
+    unanswered: Mutex<Option<String>>,
     asked: Mutex<HashMap<(String, RecordType), usize>>,
     packets: Mutex<Vec<Vec<u8>>>,
     stop: AtomicBool,
@@ -55,6 +58,7 @@ impl FakeUpstream {
             records: Mutex::new(parse(zone)),
             any_name: AtomicBool::new(false),
             mood: Mutex::new(Mood::Well),
+            unanswered: Mutex::default(),
             asked: Mutex::default(),
             packets: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -98,6 +102,11 @@ impl FakeUpstream {
     /// Changes how it behaves.
     pub fn set_mood(&self, mood: Mood) {
         *self.shared.mood.lock().expect("no panic") = mood;
+    }
+
+    /// Leaves every name below `zone` without an answer, whatever its mood.
+    pub fn never_answer_below(&self, zone: &str) {
+        *self.shared.unanswered.lock().expect("no panic") = Some(format!(".{zone}"));
     }
 
     /// Replaces its records.
@@ -165,6 +174,9 @@ fn serve_udp(socket: &UdpSocket, shared: &Shared) {
         let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
         let mood = *shared.mood.lock().expect("no panic");
         let Some(reply) = shared.reply(&buffer[..length], mood) else { continue };
+        if mood == Mood::Slow {
+            thread::sleep(Duration::from_millis(330));
+        }
         if mood == Mood::LiesFirst {
             lies(&reply).iter().for_each(|lie| {
                 let _ = socket.send_to(lie, client);
@@ -222,9 +234,11 @@ impl Shared {
             .expect("no panic")
             .entry((name.clone(), question.query_type()))
             .or_default() += 1;
-        if mood == Mood::Silent {
+        let unanswered = self.unanswered.lock().expect("no panic");
+        if mood == Mood::Silent || unanswered.as_ref().is_some_and(|zone| name.ends_with(zone)) {
             return None;
         }
+        drop(unanswered);
         let mut reply = Message::response(query.metadata.id, OpCode::Query);
         reply.metadata.recursion_available = true;
         reply.metadata.recursion_desired = true;

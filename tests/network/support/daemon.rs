@@ -41,12 +41,15 @@ impl House {
 
     /// Starts the daemon with this policy and more in config.toml.
     pub fn with(net: &Net, more: &str, policy: &str) -> House {
-        let host = net.host("house", "52:54:00:00:00:02");
-        let host = host.with(&[&format!("{V4}/24"), &format!("{V6}/64")]);
+        let dns = format!("listen = [\"0.0.0.0:{PORT}\", \"[::]:{PORT}\"]\nworkers = 1\n");
+        House::on(House::host(net), &dns, more, policy)
+    }
+
+    /// Starts the daemon with these settings of doors, on a host that is there already.
+    pub fn on(host: Host, dns: &str, more: &str, policy: &str) -> House {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
-            "[dns]\nlisten = [\"0.0.0.0:{PORT}\", \"[::]:{PORT}\"]\nworkers = 1\n\
-             [upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n{more}",
+            "[dns]\n{dns}[upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n{more}",
             host.inside(upstream)
         );
         std::fs::write(folder.path().join("config.toml"), config).expect("written");
@@ -54,6 +57,19 @@ impl House {
         std::fs::write(folder.path().join("data/policy.toml"), policy).expect("written");
         let daemon = host.inside(|| run(&folder));
         House { host, daemon, folder }
+    }
+
+    /// Returns the host on which the daemon will run.
+    pub fn host(net: &Net) -> Host {
+        let host = net.host("house", "52:54:00:00:00:02");
+        host.with(&[&format!("{V4}/24"), &format!("{V6}/64")])
+    }
+
+    /// Returns what `status` tells that a person should know now.
+    pub fn told(&self) -> Vec<String> {
+        let status = self.json(&["status"]);
+        let notices = status["notices"].as_array().expect("a list").iter();
+        notices.map(|notice| notice.as_str().expect("text").into()).collect()
     }
 
     /// Stops the daemon and starts it again.

@@ -1,7 +1,8 @@
 //! A host: addresses that come and go, and queries from each of them.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
@@ -163,6 +164,45 @@ impl Host {
         self.exchange(from, server, patience, query(TRACKER))
     }
 
+    /// Asks once, and returns which address the answer came from.
+    pub fn answered_by(&self, from: &str, server: &str) -> Option<IpAddr> {
+        let server = SocketAddr::new(server.parse().expect("an address"), 53);
+        let (_, source) = self.reply(from, server, Duration::from_millis(400), query(TRACKER))?;
+        Some(source.ip())
+    }
+
+    /// Returns whether a connection to port 53 of an address is answered.
+    pub fn is_served_over_tcp(&self, server: &str) -> bool {
+        let server = SocketAddr::new(server.parse().expect("an address"), 53);
+        self.inside(|| {
+            let patience = Duration::from_millis(800);
+            let Ok(mut stream) = TcpStream::connect_timeout(&server, patience) else {
+                return false;
+            };
+            stream.set_read_timeout(Some(patience)).expect("a timeout");
+            let query = query(TRACKER);
+            let framed = [&[0, query.len() as u8][..], &query].concat();
+            let mut reply = [0; 512];
+            stream.write_all(&framed).is_ok() && stream.read(&mut reply).is_ok_and(|read| read > 0)
+        })
+    }
+
+    /// Returns whether a socket for datagrams is bound to port 53 of an address of its own.
+    pub fn has_door_at(&self, address: &str) -> bool {
+        let address: IpAddr = address.parse().expect("an address");
+        let words = |octets: &[u8]| -> String {
+            let words = octets.chunks(4).map(|word| <[u8; 4]>::try_from(word).expect("four"));
+            words.map(|word| format!("{:08X}", u32::from_ne_bytes(word))).collect()
+        };
+        let (table, octets) = match address {
+            IpAddr::V4(v4) => ("udp", words(&v4.octets())),
+            IpAddr::V6(v6) => ("udp6", words(&v6.octets())),
+        };
+        let path = format!("/proc/thread-self/net/{table}");
+        let table = self.inside(|| std::fs::read_to_string(path).expect("a table"));
+        table.contains(&format!("{octets}:0035"))
+    }
+
     fn exchange(
         &self,
         from: &str,
@@ -170,24 +210,37 @@ impl Host {
         patience: Duration,
         query: Vec<u8>,
     ) -> Answer {
+        match self.reply(from, server, patience, query) {
+            Some((reply, _)) if is_null(&reply) => Answer::Blocked,
+            Some(_) => Answer::Allowed,
+            None => Answer::Nothing,
+        }
+    }
+
+    fn reply(
+        &self,
+        from: &str,
+        server: SocketAddr,
+        patience: Duration,
+        query: Vec<u8>,
+    ) -> Option<(Vec<u8>, SocketAddr)> {
         let from: IpAddr = from.parse().expect("an address");
         self.inside(|| {
-            let index = nix::net::if_::if_nametoindex("eth0").expect("an interface");
             let own = match from {
                 IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                    let index = nix::net::if_::if_nametoindex("eth0").expect("an interface");
                     SocketAddrV6::new(v6, 0, 0, index).into()
                 }
                 other => SocketAddr::new(other, 0),
             };
             let socket = UdpSocket::bind(own).expect("an address of its own");
             socket.set_read_timeout(Some(patience)).expect("a timeout");
-            socket.send_to(&query, server).expect("sent");
-            let mut reply = [0; 1500];
-            match socket.recv(&mut reply) {
-                Ok(length) if is_null(&reply[..length]) => Answer::Blocked,
-                Ok(_) => Answer::Allowed,
-                Err(_) => Answer::Nothing,
-            }
+            // Where nobody has the address, the kernel may say so at once.
+            socket.send_to(&query, server).ok()?;
+            let mut reply = vec![0; 1500];
+            let (length, source) = socket.recv_from(&mut reply).ok()?;
+            reply.truncate(length);
+            Some((reply, source))
         })
     }
 }
