@@ -8,6 +8,7 @@ mod book;
 mod course;
 mod events;
 mod kinds;
+#[expect(dead_code, reason = "the soak uses the rest")]
 #[path = "../load/mod.rs"]
 mod load;
 mod machine;
