@@ -1,7 +1,7 @@
 //! The course of the benchmark: who is started, asked what, in which order.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Scale;
 use crate::book::{Book, Sample, Who, Work, process};
@@ -21,6 +21,9 @@ const PIPELINE: usize = 8;
 const BLOCKED_NAMES: usize = 100_000;
 /// Rounds at half load and over TCP.
 const FEWER_ROUNDS: usize = 3;
+/// After so much time since the begin no further round of a part is begun: one worker, TCP, two workers.
+const UNTIL: [Duration; 3] =
+    [Duration::from_secs(720), Duration::from_secs(900), Duration::from_secs(1_140)];
 
 /// What is asked.
 pub struct Asked {
@@ -47,6 +50,8 @@ pub struct Course<'a> {
     pub peers: Vec<Kind>,
     /// What was measured.
     pub book: Book,
+    /// When the benchmark began.
+    pub begin: Instant,
     /// Memory and time to start, of servers with one worker.
     pub standing: Vec<(Who, Memory, Duration)>,
 }
@@ -104,6 +109,9 @@ impl Course<'_> {
         let servers = self.start_all()?;
         let rounds = self.scale.rounds;
         for round in 0..rounds {
+            if !self.is_time_for(round, UNTIL[0], "one worker") {
+                break;
+            }
             self.say(&format!("one worker, round {} of {rounds}", round + 1));
             for work in [Work::Blocked, Work::Cached, Work::Missed] {
                 self.round(&servers, round, (work, Transport::Udp))?;
@@ -114,6 +122,9 @@ impl Course<'_> {
         let largest = |server: &&Server| server.domains == many || server.kind == Kind::Echo;
         let largest: Vec<&Server> = servers.iter().filter(largest).collect();
         for round in 0..rounds.min(FEWER_ROUNDS) {
+            if !self.is_time_for(round, UNTIL[1], "half load and TCP") {
+                break;
+            }
             self.say(&format!("half load and TCP, round {}", round + 1));
             for server in &largest {
                 self.measure(server, round, (Work::HalfLoad, Transport::Udp))?;
@@ -270,6 +281,9 @@ impl Course<'_> {
             }
         }
         for round in 0..self.scale.rounds {
+            if !self.is_time_for(round, UNTIL[2], "two workers") {
+                break;
+            }
             self.say(&format!("two workers, round {} of {}", round + 1, self.scale.rounds));
             // Samples of one worker are told apart from those before by their rounds.
             let round = self.scale.rounds + round;
@@ -284,6 +298,15 @@ impl Course<'_> {
         let one = Who::new(name, self.scale.domains[1]);
         let two = Who { workers: 2, ..one.clone() };
         self.book.ratio((work, Transport::Udp), (&two, process), (&one, process))
+    }
+
+    /// Returns whether a round may begin; the first always may. Where not, that is noted.
+    fn is_time_for(&mut self, round: usize, until: Duration, what: &str) -> bool {
+        let is_time = round == 0 || self.begin.elapsed() < until;
+        if !is_time {
+            self.book.notes.push(format!("{what}: only {round} rounds, for want of time"));
+        }
+        is_time
     }
 
     /// Tells how far it is.

@@ -8,6 +8,7 @@ mod book;
 mod course;
 mod events;
 mod kinds;
+#[expect(dead_code, reason = "the soak uses the rest")]
 #[path = "../load/mod.rs"]
 mod load;
 mod machine;
@@ -19,7 +20,7 @@ mod tables;
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arguments::{Arguments, Scale};
 use book::Book;
@@ -65,8 +66,9 @@ fn measure(scale: &Scale) -> io::Result<bool> {
     let mut book = Book::default();
     let (peers, versions) = installed(scale, &mut book);
     let asked = Asked::choose(&names, scale);
-    let standing = Vec::new();
-    let mut course = Course { scale, ground: &ground, names: &names, asked, peers, book, standing };
+    let (standing, begin) = (Vec::new(), Instant::now());
+    let mut course =
+        Course { scale, ground: &ground, names: &names, asked, peers, book, begin, standing };
     course.one_worker()?;
     course.two_workers()?;
     let starts = course.starts()?;

@@ -95,7 +95,9 @@ fn is_host(name: &str) -> bool {
             && !label.ends_with('-')
     };
     let special = name.rsplit('.').next().is_some_and(|last| SPECIAL.contains(&last));
-    name.len() <= 200 && name.contains('.') && !special && name.split('.').all(label)
+    // No list of ours may block what others register names under.
+    let public = psl::suffix_str(name) == Some(name);
+    name.len() <= 200 && !special && !public && name.split('.').all(label)
 }
 
 /// Numbers that look random and are the same in every run (SplitMix64).

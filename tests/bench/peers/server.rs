@@ -46,7 +46,7 @@ pub struct Cost {
     pub path: f64,
     /// The thread that writes the log.
     pub log: f64,
-    /// The part of the time in which it was busy.
+    /// The part of the time in which the threads that answer were busy.
     pub busy: f64,
 }
 
@@ -136,8 +136,8 @@ impl Server {
         let queries = outcome.sent.max(1) as f64;
         let of = |prefix: &str| used_between(&before, &after, prefix) as f64 / queries;
         let process = of("");
-        let busy = process * queries / outcome.took.as_nanos().max(1) as f64;
         let (path, log) = if ours { (of(ANSWERING), of(LOGGING)) } else { (process, 0.0) };
+        let busy = path * queries / outcome.took.as_nanos().max(1) as f64;
         Ok((outcome, Cost { process, path, log, busy }))
     }
 }
