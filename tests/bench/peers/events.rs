@@ -16,6 +16,8 @@ use crate::server::{Server, all_of, answers};
 
 /// What is asked before and after it.
 const BEFORE: Duration = Duration::from_millis(1_000);
+/// Names below a new one by which it is tried whether the new list is in force.
+const MARKERS: usize = 10_000;
 const LOG_NAMES: usize = 400;
 
 /// What became of a replacement under load.
@@ -92,14 +94,16 @@ impl Course<'_> {
         listed.extend((1..gone).map(|number| format!("new{number}.example")));
         listed.push(fresh.to_owned());
         kind.write_list(&server.folder, &listed, true)?;
-        let marker = Questions::new([(fresh, kind.blocked())]);
+        // Each is asked for once only: an answer from before stays in the caches of some.
+        let below: Vec<String> = (0..MARKERS).map(|number| format!("p{number}.{fresh}")).collect();
+        let markers = Questions::new(below.iter().map(|name| (name.as_str(), kind.blocked())));
         let questions = self.mixed_kept(kind, kept);
         let before = server.process.memory()?.resident;
         server.process.forget_peak()?;
         let stop = AtomicBool::new(false);
         let (outcome, took) = std::thread::scope(|scope| {
             let order = scope.spawn(|| {
-                let took = self.order(server, &marker);
+                let took = self.order(server, &markers);
                 stop.store(true, Ordering::Relaxed);
                 took
             });
@@ -152,7 +156,7 @@ impl Course<'_> {
     }
 
     /// Puts the new list in place, says so, and waits until it is in force.
-    fn order(&self, server: &Server, marker: &Questions) -> io::Result<Option<Duration>> {
+    fn order(&self, server: &Server, markers: &Questions) -> io::Result<Option<Duration>> {
         std::thread::sleep(BEFORE);
         server.kind.swap_list(&server.folder)?;
         let begin = Instant::now();
@@ -166,7 +170,10 @@ impl Course<'_> {
             Reload::Never => {}
         }
         let limit = Duration::from_secs(self.scale.replacing.1) - BEFORE * 5;
-        while !answers(server.address, marker, 0)? {
+        for number in 0.. {
+            if answers(server.address, markers, number)? {
+                break;
+            }
             if begin.elapsed() > limit {
                 return Ok(None);
             }
