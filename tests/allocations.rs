@@ -1,25 +1,21 @@
 //! What is answered at once allocates nothing, and neither does recording it.
 
+#[path = "shared/house.rs"]
+mod house;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deadpixel::clock::Clock;
-use deadpixel::config::Config;
-use deadpixel::devices::Devices;
 use deadpixel::discovery::Discovery;
 use deadpixel::dns_server::{self, Behind, Serving};
-use deadpixel::lists::Lists;
-use deadpixel::policy_file::{self, PolicyFile, Zone};
-use deadpixel::query_log::{QueryLog, Recorder};
-use deadpixel::resolver::{Arrival, Begun, Behalf, Handles, Resolver, Transport};
-use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
-use deadpixel::upstream::Upstreams;
+use deadpixel::resolver::{Arrival, Begun, Behalf, Transport};
 use deadpixel::wire::Query;
+use house::House;
 use nix::unistd::gettid;
+use tempfile::TempDir;
 
 /// Allocations of a thread.
 struct Tally {
@@ -96,68 +92,15 @@ fn allocations_of_thread(name: &str) -> usize {
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const FORWARDER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-/// The parts behind a door, put together as the daemon does it.
-struct House {
-    resolver: Resolver,
-    log: QueryLog,
-    recorder: Recorder,
-    clock: Clock,
-    out: Vec<u8>,
-    runtime: tokio::runtime::Runtime,
-    _policy: PolicyFile,
-    _folder: tempfile::TempDir,
+/// Puts the parts behind a door together, over a folder of their own.
+fn house() -> (House, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+    let config = format!("{servers}[devices]\nforwarders = [\"{FORWARDER}\"]\n");
+    (House::new(folder.path(), &config), folder)
 }
 
 impl House {
-    fn new() -> House {
-        let folder = tempfile::tempdir().expect("a folder");
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let inside = runtime.enter();
-        let data = folder.path();
-        let file = data.join("config.toml");
-        let text = format!(
-            "[upstream]\nservers = [{{ url = \"{}\" }}]\n[devices]\nforwarders = [\"{FORWARDER}\"]\n",
-            upstream()
-        );
-        std::fs::write(&file, text).expect("written");
-        let config = Config::load(Some(&file)).unwrap_or_else(|problems| panic!("{problems}"));
-        let clock = Clock::system();
-        let state = Database::open(&data.join("state.db"), STATE_MIGRATIONS).expect("state.db");
-        let state = Arc::new(state);
-        let seed = hash_seed(&state).expect("a seed");
-        let devices =
-            Devices::open(&config.devices, state.clone(), clock.clone()).expect("devices");
-        let log = QueryLog::open(data, &config.log, clock.clone(), Box::new(|_| {}));
-        let log = log.expect("log.db");
-        let announce = log.clone();
-        let (policy, live) = PolicyFile::start(policy_file::Parts {
-            folder: data.to_path_buf(),
-            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
-            state,
-            devices: devices.clone(),
-            clock: clock.clone(),
-            zone: Zone::of(&config.policy).expect("a zone"),
-            announce: Box::new(move |legend| announce.announce(legend)),
-        })
-        .unwrap_or_else(|error| panic!("{error}"));
-        let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
-        let resolver = Resolver::new(
-            &config.resolver,
-            &config.upstream,
-            Handles {
-                devices,
-                discovery: Discovery::blind(),
-                live,
-                upstreams,
-                clock: clock.clone(),
-            },
-        );
-        let recorder = log.recorder();
-        let out = Vec::with_capacity(1_232);
-        drop(inside);
-        House { resolver, log, recorder, clock, out, runtime, _policy: policy, _folder: folder }
-    }
-
     /// Answers by both halves and records; returns whether the first half was enough.
     fn answer(&mut self, client: IpAddr, packet: &[u8]) -> bool {
         let query = Query::parse(packet).unwrap_or_else(|_| panic!("a query"));
@@ -242,7 +185,7 @@ fn claiming(name: &str) -> Vec<u8> {
 
 #[test]
 fn what_is_answered_at_once_allocates_nothing() {
-    let mut house = House::new();
+    let (mut house, _folder) = house();
     assert!(allocations() > 1_000, "building all this is counted");
     let (count, reply) = house.allocations_of(CLIENT, &query("analytics.tiktok.com", 1));
     assert_eq!((count, reply[7]), (0, 1), "blocked");
@@ -303,7 +246,7 @@ fn serve(house: &House) -> (Serving, UdpSocket) {
 #[test]
 fn a_worker_allocates_nothing_from_datagram_to_datagram() {
     const WORKER: &str = "dns-0";
-    let house = House::new();
+    let (house, _folder) = house();
     let (serving, client) = serve(&house);
     burst(&client, &query("analytics.tiktok.com", 1));
     assert!(allocations_of_thread(WORKER) > 10, "building the loop is counted");
@@ -336,7 +279,7 @@ fn a_worker_allocates_nothing_from_datagram_to_datagram() {
 
 #[test]
 fn what_zones_of_ours_say_is_given_without_allocation() {
-    let mut house = House::new();
+    let (mut house, _folder) = house();
     for (name, query_type, code) in [
         ("localhost", 1, 0),
         ("x.localhost", 28, 0),

@@ -25,7 +25,7 @@ fn serve(run: impl FnOnce(u16) + Send + 'static) -> SocketAddr {
 }
 
 fn stub() -> SocketAddr {
-    serve(|port| load::stub(port, 60).expect("it serves"))
+    serve(|port| load::responder::stub(port, 60).expect("it serves"))
 }
 
 fn ask(server: SocketAddr, questions: &Questions, count: usize, transport: Transport) -> Outcome {
@@ -60,7 +60,7 @@ fn a_wrong_answer_is_seen_and_told() {
 
 #[test]
 fn the_echo_is_held_to_every_octet() {
-    let server = serve(|port| load::echo(port).expect("it serves"));
+    let server = serve(|port| load::responder::echo(port).expect("it serves"));
     let questions = Questions::allowed(NAMES);
     assert_eq!(ask(server, &questions.wanting(Wanted::Echo), 500, Transport::Udp).answered, 500);
     assert_eq!(ask(server, &questions, 5, Transport::Udp).wrong, 5, "it has no addresses");

@@ -1,23 +1,14 @@
-//! The parts behind a door, put together as the daemon does it, with an upstream of their own.
+//! The parts behind a door, and an upstream of their own.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use deadpixel::clock::Clock;
-use deadpixel::config::Config;
-use deadpixel::devices::Devices;
-use deadpixel::discovery::Discovery;
-use deadpixel::lists::Lists;
 use deadpixel::model::Moment;
-use deadpixel::policy_file::{self, PolicyFile, Zone};
-use deadpixel::query_log::{QueryLog, Recorder};
-use deadpixel::resolver::{Arrival, Begun, Behalf, Handles, Resolver, Transport};
-use deadpixel::storage::{Database, STATE_MIGRATIONS, hash_seed};
-use deadpixel::upstream::Upstreams;
+use deadpixel::resolver::{Arrival, Begun, Behalf, Transport};
 use deadpixel::wire::Query;
-use tokio::runtime::Runtime;
+
+use super::parts::House;
 
 /// The address that is asked.
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -25,68 +16,13 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The first label of names that the upstream knows as two aliases.
 pub const ALIASED: &str = "aliased";
 
-/// The parts behind a door.
-pub struct House {
-    /// The line.
-    pub resolver: Resolver,
-    /// The log.
-    pub log: QueryLog,
-    /// Its end for the thread that answers.
-    pub recorder: Recorder,
-    /// The clocks.
-    pub clock: Clock,
-    /// The last reply.
-    pub out: Vec<u8>,
-    runtime: Runtime,
-    _policy: PolicyFile,
+/// Puts the parts together over a data folder, which may hold a policy and its lists.
+pub fn house(data: &Path) -> House {
+    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+    House::new(data, &format!("{servers}[lists]\nsubscribe_defaults = false\n"))
 }
 
 impl House {
-    /// Puts the parts together over a data folder, which may hold a policy and its lists.
-    pub fn new(data: &Path) -> House {
-        let runtime = Runtime::new().expect("a runtime");
-        let inside = runtime.enter();
-        let file = data.join("config.toml");
-        let text = format!(
-            "[upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n",
-            upstream()
-        );
-        std::fs::write(&file, text).expect("written");
-        let config = Config::load(Some(&file)).unwrap_or_else(|problems| panic!("{problems}"));
-        let clock = Clock::system();
-        let state = Database::open(&data.join("state.db"), STATE_MIGRATIONS).expect("state.db");
-        let state = Arc::new(state);
-        let seed = hash_seed(&state).expect("a seed");
-        let devices =
-            Devices::open(&config.devices, state.clone(), clock.clone()).expect("devices");
-        let log = QueryLog::open(data, &config.log, clock.clone(), Box::new(|_| {}));
-        let log = log.expect("log.db");
-        let announce = log.clone();
-        let (policy, live) = PolicyFile::start(policy_file::Parts {
-            folder: data.to_path_buf(),
-            lists: Lists::open(&config.lists, data, state.clone(), seed).expect("a loader"),
-            state,
-            devices: devices.clone(),
-            clock: clock.clone(),
-            zone: Zone::of(&config.policy).expect("a zone"),
-            announce: Box::new(move |legend| announce.announce(legend)),
-        })
-        .unwrap_or_else(|error| panic!("{error}"));
-        let upstreams = Upstreams::new(&config.upstream, clock.clone()).expect("upstreams");
-        let handles = Handles {
-            devices,
-            discovery: Discovery::blind(),
-            live,
-            upstreams,
-            clock: clock.clone(),
-        };
-        let resolver = Resolver::new(&config.resolver, config.upstream.cache_bytes, handles);
-        let recorder = log.recorder();
-        drop(inside);
-        let out = Vec::with_capacity(1_232);
-        House { resolver, log, recorder, clock, out, runtime, _policy: policy }
-    }
-
     /// Answers by both halves, without recording; returns whether the first half was enough.
     pub fn answer(&mut self, client: IpAddr, packet: &[u8]) -> bool {
         let query = Query::parse(packet).unwrap_or_else(|_| panic!("a query"));

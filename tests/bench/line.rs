@@ -9,6 +9,8 @@
 //! whose names end with `_all`, for callgrind: `--collect-atstart=no --toggle-collect='*_all*'`.
 
 mod house;
+#[path = "../shared/house.rs"]
+mod parts;
 
 use std::hint::black_box;
 use std::io::Read;
@@ -19,7 +21,8 @@ use deadpixel::resolver::Begun;
 use deadpixel::wire::Query;
 use flate2::read::MultiGzDecoder;
 
-use house::{ALIASED, House, arrival, query};
+use house::{ALIASED, arrival, house, query};
+use parts::House;
 
 /// Different names of a case.
 const NAMES: usize = 4_000;
@@ -66,7 +69,7 @@ fn main() {
         let cases: Vec<Case> = cases(lists, &listed, &popular).collect();
         let cases: Vec<Case> = cases.into_iter().filter(|case| chosen(&case.title)).collect();
         if !cases.is_empty() && !listed.is_empty() {
-            run(&mut House::new(folder.path()), cases, count);
+            run(&mut house(folder.path()), cases, count);
         }
     }
 }

@@ -9,7 +9,6 @@
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "load/mod.rs"]
 mod load;
-#[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "peers/names.rs"]
 mod names;
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
@@ -64,7 +63,7 @@ fn main() -> ExitCode {
         && what == STUB
     {
         let port = port.parse().expect("a port");
-        load::stub(port, TTL).expect("it serves until it is killed");
+        load::responder::stub(port, TTL).expect("it serves until it is killed");
     }
     let minutes = value_of(&arguments, "--minutes").unwrap_or(20.0);
     match run(Duration::from_secs_f64(minutes * 60.0), value_of(&arguments, "--rate")) {

@@ -5,7 +5,7 @@ mod histogram;
 mod lane;
 mod packets;
 mod questions;
-mod responder;
+pub mod responder;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +20,6 @@ pub use histogram::Histogram;
 use lane::Lane;
 use packets::{Packets, Unsent};
 pub use questions::{Questions, Wanted};
-pub use responder::{echo, stub};
 
 /// How long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(2);

@@ -39,8 +39,8 @@ const SHORT_LIMIT: Duration = Duration::from_secs(8 * 60);
 
 fn main() -> ExitCode {
     let done = match Arguments::read() {
-        Ok(Arguments::Echo(port)) => load::echo(port).map(|()| true),
-        Ok(Arguments::Stub(port)) => load::stub(port, TTL).map(|()| true),
+        Ok(Arguments::Echo(port)) => load::responder::echo(port).map(|()| true),
+        Ok(Arguments::Stub(port)) => load::responder::stub(port, TTL).map(|()| true),
         Ok(Arguments::Measure(scale)) => measure(&scale),
         Err(usage) => Err(io::Error::other(usage)),
     };
