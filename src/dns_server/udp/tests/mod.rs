@@ -1,3 +1,5 @@
+//! The loop over real sockets: batches, wildcards, late replies, faults.
+
 mod links;
 
 use std::net::UdpSocket as Client;
