@@ -23,7 +23,7 @@ fn replies_that_the_kernel_does_not_send_are_counted_and_others_get_theirs() {
     let unsent = house.json(&["status"])["counts"]["unsent"].as_u64().expect("a count");
     assert_eq!(unsent, 5);
     let told = String::from_utf8(house.command(&["status"])).expect("text");
-    assert!(told.contains("5 not sent"), "{told}");
+    assert!(told.contains("5 replies not sent"), "{told}");
     house.host.ip("route delete prohibit 192.168.7.11/32");
     assert_eq!(phone.ask("192.168.7.11", house.v4()), Answer::Blocked, "and again");
 }

@@ -173,7 +173,7 @@ fn doors(status: &Status) -> String {
         (counts.shed, "shed"),
         (counts.connections_refused, "connections refused"),
         (counts.connections, "connections open"),
-        (counts.unsent, "replies that nobody took"),
+        (counts.unsent, "replies not sent"),
         (counts.socket_errors, "errors of sockets"),
         (counts.kernel_drops, "dropped by the kernel before they were read"),
     ];
