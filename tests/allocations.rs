@@ -2,6 +2,8 @@
 
 #[path = "shared/house.rs"]
 mod house;
+#[path = "shared/stub_upstream.rs"]
+mod stub_upstream;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,6 +17,7 @@ use deadpixel::resolver::{Arrival, Begun, Behalf, Transport};
 use deadpixel::wire::Query;
 use house::House;
 use nix::unistd::gettid;
+use stub_upstream::upstream;
 use tempfile::TempDir;
 
 /// Allocations of a thread.
@@ -95,7 +98,7 @@ const FORWARDER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Puts the parts behind a door together, over a folder of their own.
 fn house() -> (House, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream(reply));
     let config = format!("{servers}[devices]\nforwarders = [\"{FORWARDER}\"]\n");
     (House::new(folder.path(), &config), folder)
 }
@@ -138,27 +141,16 @@ impl House {
     }
 }
 
-/// Starts an upstream that knows every name as an alias, and returns its line in config.toml.
-fn upstream() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let url = format!("udp://{}", socket.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        let mut packet = [0; 1500];
-        // It ends with the test's process.
-        while let Ok((length, client)) = socket.recv_from(&mut packet) {
-            let labels = packet[12..length].iter().position(|&octet| octet == 0);
-            let end = 12 + labels.expect("a name") + 5;
-            let mut reply = packet[..end].to_vec();
-            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0]);
-            let alias = b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x11\x04edge\x03cdn\x04test\x01x\0";
-            let target = (reply.len() + 12) as u16 | 0xc000;
-            reply.extend(alias);
-            reply.extend(target.to_be_bytes());
-            reply.extend(b"\0\x01\0\x01\0\0\x01\x2c\0\x04\xcb\0\x71\x07");
-            socket.send_to(&reply, client).expect("sent");
-        }
-    });
-    url
+/// Answers every question with an alias and its address.
+fn reply(question: &[u8]) -> Vec<u8> {
+    let mut reply = question.to_vec();
+    reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0]);
+    let alias = b"\xc0\x0c\0\x05\0\x01\0\0\x01\x2c\0\x11\x04edge\x03cdn\x04test\x01x\0";
+    let target = (reply.len() + 12) as u16 | 0xc000;
+    reply.extend(alias);
+    reply.extend(target.to_be_bytes());
+    reply.extend(b"\0\x01\0\x01\0\0\x01\x2c\0\x04\xcb\0\x71\x07");
+    reply
 }
 
 fn query(name: &str, query_type: u8) -> Vec<u8> {

@@ -208,12 +208,15 @@ async fn serve_udp(desk: Rc<Desk>, local: IpAddr, socket: Arc<UdpSocket>) {
         desk.handler.answer(packet, arrival, out)
     };
     #[cfg(target_os = "linux")]
-    if desk.batched {
-        udp::serve(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
-    }
-    #[cfg(target_os = "linux")]
-    if local.is_unspecified() {
-        udp::serve_singly(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
+    {
+        let (socket, clock, counters) = (&socket, &desk.clock, &desk.counters);
+        let door = |calls| udp::Door { socket, local, clock, counters, calls };
+        if desk.batched {
+            udp::serve(door(udp::Calls::Batched), &mut answer).await;
+        }
+        if local.is_unspecified() {
+            udp::serve(door(udp::Calls::Single), &mut answer).await;
+        }
     }
     udp_portable::serve(&socket, local, &desk.clock, &desk.counters, &mut answer).await;
 }

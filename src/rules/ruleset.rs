@@ -127,7 +127,11 @@ impl Ruleset {
     ///
     /// Rules count that only a rule of another list cancels: who has that list is not asked here.
     pub fn holding(&self, matches: &Matches, asking: &Asking<'_>) -> ListMask {
-        if matches.special { self.lists_heard(matches, Some(asking)) } else { matches.lists }
+        if matches.special {
+            self.lists_heard(matches, Some(asking))
+        } else {
+            matches.lists.intersection(self.standing.all)
+        }
     }
 
     /// Returns the lists that have a part in what matches: by any rule, whatever its condition, by

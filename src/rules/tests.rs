@@ -475,7 +475,7 @@ fn many_rules_that_meet_in_one_name_are_all_found() {
 }
 
 #[test]
-fn what_is_found_is_small_and_another_ruleset_judges_nothing_by_it() {
+fn what_is_found_is_small_and_means_nothing_to_another_ruleset() {
     assert!(size_of::<Matches>() <= 96, "{}", size_of::<Matches>());
     let ruleset = compiled(&[(info(Format::Adguard), rules(&["x.com", "@a.x.com"]))]);
     let text = name("a.x.com");
@@ -483,6 +483,7 @@ fn what_is_found_is_small_and_another_ruleset_judges_nothing_by_it() {
     let other = compiled(&[]);
     let asking = asking(text.as_ref(), RecordType::A);
     assert_eq!(other.judge(&matches, all(), &asking), Judgement::None);
+    assert!(other.holding(&matches, &asking).is_empty());
 }
 
 /// What is asked about, in the twin's words.

@@ -1,6 +1,6 @@
 //! The parts behind a door, and an upstream of their own.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use deadpixel::resolver::{Arrival, Begun, Behalf, Transport};
 use deadpixel::wire::Query;
 
 use super::parts::House;
+use super::stub_upstream::upstream;
 
 /// The address that is asked.
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -18,7 +19,7 @@ pub const ALIASED: &str = "aliased";
 
 /// Puts the parts together over a data folder, which may hold a policy and its lists.
 pub fn house(data: &Path) -> House {
-    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream());
+    let servers = format!("[upstream]\nservers = [{{ url = \"{}\" }}]\n", upstream(reply));
     House::new(data, &format!("{servers}[lists]\nsubscribe_defaults = false\n"))
 }
 
@@ -64,22 +65,6 @@ pub fn query(name: &str, query_type: u8) -> Vec<u8> {
     packet.extend([0, 0, query_type, 0, 1]);
     packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     packet
-}
-
-/// Starts an upstream that gives every name an address, and returns its address.
-fn upstream() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let url = format!("udp://{}", socket.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        let mut packet = [0; 1500];
-        // It ends with the process.
-        while let Ok((length, client)) = socket.recv_from(&mut packet) {
-            let labels = packet[12..length].iter().position(|&octet| octet == 0);
-            let end = 12 + labels.expect("a name") + 5;
-            let _ = socket.send_to(&reply(&packet[..end]), client);
-        }
-    });
-    url
 }
 
 /// Answers a question with an address: behind two aliases if the name says so.

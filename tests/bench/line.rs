@@ -11,6 +11,8 @@
 mod house;
 #[path = "../shared/house.rs"]
 mod parts;
+#[path = "../shared/stub_upstream.rs"]
+mod stub_upstream;
 
 use std::hint::black_box;
 use std::io::Read;

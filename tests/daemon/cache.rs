@@ -5,7 +5,7 @@ use hickory_proto::rr::RecordType;
 
 use deadpixel::clock::Clock;
 
-use crate::support::{FakeUpstream, Mood, Setup, ask};
+use crate::support::{FakeUpstream, Mood, Setup, ask, ask_at_once};
 
 const START: i64 = 1_700_000_000_000_000;
 
@@ -131,18 +131,11 @@ fn eight_clients_that_wait_for_one_answer_are_eight_lookups_and_one_entry() {
     let upstream = FakeUpstream::with("same.example. 300 A 203.0.113.1");
     let daemon = Setup::forwarding_to(&upstream).start();
     upstream.set_mood(Mood::Silent);
-    let address = daemon.dns();
-    let clients: Vec<_> = (0..8)
-        .map(|n| {
-            std::thread::spawn(move || {
-                crate::support::Client::new(20 + n, address).ask("same.example", "A").addresses()
-            })
-        })
-        .collect();
+    let clients = ask_at_once(daemon.dns(), 8, "same.example");
     std::thread::sleep(std::time::Duration::from_millis(300));
     upstream.set_mood(Mood::Well);
     for client in clients {
-        assert_eq!(client.join().expect("no panic").len(), 1);
+        assert_eq!(client.join().expect("no panic").addresses().len(), 1);
     }
     let stats = daemon.json(&["cache", "stats"]);
     assert_eq!((&stats["entries"], &stats["misses"]), (&1.into(), &8.into()), "{stats}");

@@ -4,6 +4,19 @@ use hickory_proto::op::ResponseCode;
 
 use crate::support::{FakeUpstream, Setup, Wanted, address, ask, ask_from_anywhere, ask_tcp};
 
+/// Names of the policy: a printer, its alias, and all names below another.
+const LOCAL_NAMES: &str = "
+[[local]]
+name = \"printer.lan\"
+addresses = [\"192.168.1.9\", \"fd00::9\"]
+[[local]]
+name = \"*.dev.example.com\"
+addresses = [\"192.168.1.10\"]
+[[local]]
+name = \"drucker.lan\"
+alias = \"printer.lan\"
+";
+
 #[test]
 fn special_names_are_answered_here() {
     let upstream = FakeUpstream::for_any_name();
@@ -32,18 +45,7 @@ fn special_names_are_answered_here() {
 #[test]
 fn names_of_the_policy_are_answered_with_authority() {
     let upstream = FakeUpstream::for_any_name();
-    let policy = "
-[[local]]
-name = \"printer.lan\"
-addresses = [\"192.168.1.9\", \"fd00::9\"]
-[[local]]
-name = \"*.dev.example.com\"
-addresses = [\"192.168.1.10\"]
-[[local]]
-name = \"drucker.lan\"
-alias = \"printer.lan\"
-";
-    let daemon = Setup::forwarding_to(&upstream).policy(policy).start();
+    let daemon = Setup::forwarding_to(&upstream).policy(LOCAL_NAMES).start();
     let printer = ask(daemon.dns(), "printer.lan", "A");
     assert_eq!(printer.addresses(), [address("192.168.1.9")]);
     assert!(printer.message.metadata.authoritative);
@@ -118,21 +120,9 @@ fn what_zones_said_is_repeated_octet_for_octet_until_they_change() {
     let upstream = FakeUpstream::for_any_name();
     let clock = deadpixel::clock::Clock::manual(1_700_000_000_000_000);
     let zone = b"$ORIGIN corp.example.\n$TTL 0\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.168.1.2\n*.any A 192.168.1.3\n";
-    let policy = "
-[[zone]]
-name = \"corp.example\"
-file = \"zones/corp.zone\"
-[[local]]
-name = \"printer.lan\"
-addresses = [\"192.168.1.9\", \"fd00::9\"]
-[[local]]
-name = \"*.dev.example.com\"
-addresses = [\"192.168.1.10\"]
-[[local]]
-name = \"drucker.lan\"
-alias = \"printer.lan\"
-";
-    let setup = Setup::forwarding_to(&upstream).clock(&clock).policy(policy);
+    let zones = "[[zone]]\nname = \"corp.example\"\nfile = \"zones/corp.zone\"\n";
+    let policy = [zones, LOCAL_NAMES].concat();
+    let setup = Setup::forwarding_to(&upstream).clock(&clock).policy(&policy);
     let daemon = setup.file("zones/corp.zone", zone).start();
     let names = [
         "printer.lan",

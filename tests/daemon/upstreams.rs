@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
-use crate::support::{FakeUpstream, Mood, Setup, TestDaemon, ask};
+use crate::support::{FakeUpstream, Mood, Setup, TestDaemon, ask, ask_at_once};
 
 fn with_two(first: &FakeUpstream, second: &FakeUpstream) -> TestDaemon {
     Setup::with_config(&format!(
@@ -74,20 +74,13 @@ fn identical_questions_in_flight_are_asked_once() {
     let upstream = FakeUpstream::for_any_name();
     let daemon = Setup::forwarding_to(&upstream).start();
     upstream.set_mood(Mood::Silent);
-    let address = daemon.dns();
-    let clients: Vec<_> = (0..8)
-        .map(|n| {
-            std::thread::spawn(move || {
-                crate::support::Client::new(20 + n, address).ask("same.example.org", "A").code()
-            })
-        })
-        .collect();
+    let clients = ask_at_once(daemon.dns(), 8, "same.example.org");
     std::thread::sleep(Duration::from_millis(300));
     let asked = upstream.times_asked("same.example.org", RecordType::A);
     assert_eq!(asked, 1, "eight clients, one question");
     upstream.set_mood(Mood::Well);
     for client in clients {
-        assert_eq!(client.join().expect("no panic"), ResponseCode::NoError);
+        assert_eq!(client.join().expect("no panic").code(), ResponseCode::NoError);
     }
 }
 
@@ -97,15 +90,7 @@ fn fifty_clients_of_two_workers_cause_one_question() {
     upstream.set_mood(Mood::Slow);
     // Two workers; the kernel deals fifty ports out to both.
     let daemon = Setup::forwarding_to(&upstream).start();
-    let address = daemon.dns();
-    let clients: Vec<_> = (0..50)
-        .map(|n| {
-            std::thread::spawn(move || {
-                crate::support::Client::new(20 + n, address).ask("same.example.org", "A")
-            })
-        })
-        .collect();
-    for client in clients {
+    for client in ask_at_once(daemon.dns(), 50, "same.example.org") {
         let reply = client.join().expect("no panic");
         assert_eq!(reply.addresses(), [FakeUpstream::address_of("same.example.org")]);
     }

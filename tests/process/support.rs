@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::question::one_address;
 pub use crate::question::query;
 use crate::stub_upstream::upstream;
 
@@ -179,7 +180,7 @@ pub fn logged(folder: &Path) -> usize {
 
 /// Returns [`CONFIG`] with an upstream that answers.
 pub fn forwarding() -> String {
-    CONFIG.replace("udp://127.0.0.1:9", &upstream())
+    CONFIG.replace("udp://127.0.0.1:9", &upstream(one_address))
 }
 
 /// Whether a reply is the sinkhole's null address.

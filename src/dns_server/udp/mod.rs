@@ -33,7 +33,7 @@ use sender::{Outgoing, Sender};
 
 /// How datagrams are received and sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Calls {
+pub(super) enum Calls {
     /// `recvmmsg` and `sendmmsg`.
     Batched,
     /// `recvmsg` and `sendmsg`, which every system has.
@@ -41,12 +41,17 @@ enum Calls {
 }
 
 /// A socket, and what its loop needs.
-struct Door<'d> {
-    socket: &'d Arc<UdpSocket>,
-    local: IpAddr,
-    clock: &'d Clock,
-    counters: &'d Arc<Counters>,
-    calls: Calls,
+pub(super) struct Door<'d> {
+    /// The socket, which must not block.
+    pub(super) socket: &'d Arc<UdpSocket>,
+    /// Its address; unspecified where it is on no address of its own.
+    pub(super) local: IpAddr,
+    /// The clocks.
+    pub(super) clock: &'d Clock,
+    /// The worker's counts.
+    pub(super) counters: &'d Arc<Counters>,
+    /// The calls to make.
+    pub(super) calls: Calls,
 }
 
 /// What a batch needs; the loop reuses it, so that none allocates.
@@ -59,40 +64,12 @@ struct Batch<P> {
     ready: usize,
 }
 
-/// Answers datagrams that are sent to `local`, in batches, for as long as the system has calls for
-/// that: it returns before the first datagram is taken, or never.
+/// Answers datagrams. In batches it does so for as long as the system has calls for that: it returns
+/// before the first datagram is taken, or never. Singly it never returns.
 ///
-/// Of a socket on no address of its own (`local` is unspecified) the kernel is asked, datagram by
-/// datagram, where it was sent to, and replies leave from there.
-pub(super) async fn serve<A, F>(
-    socket: &Arc<UdpSocket>,
-    local: IpAddr,
-    clock: &Clock,
-    counters: &Arc<Counters>,
-    answer: A,
-) where
-    A: FnMut(&[u8], Way, Moment, &mut Vec<u8>) -> Answer<F>,
-    F: Future<Output = Vec<u8>> + 'static,
-{
-    open(Door { socket, local, clock, counters, calls: Calls::Batched }, answer).await;
-}
-
-/// Does as `serve`, datagram by datagram, and never returns; for a socket on no address of its own
-/// where there are no calls for batches, since the portable loop cannot tell which address was asked.
-pub(super) async fn serve_singly<A, F>(
-    socket: &Arc<UdpSocket>,
-    local: IpAddr,
-    clock: &Clock,
-    counters: &Arc<Counters>,
-    answer: A,
-) where
-    A: FnMut(&[u8], Way, Moment, &mut Vec<u8>) -> Answer<F>,
-    F: Future<Output = Vec<u8>> + 'static,
-{
-    open(Door { socket, local, clock, counters, calls: Calls::Single }, answer).await;
-}
-
-async fn open<A, F>(door: Door<'_>, answer: A)
+/// Of a socket on no address of its own the kernel is asked, datagram by datagram, where it was sent
+/// to, and replies leave from there; the portable loop could not tell.
+pub(super) async fn serve<A, F>(door: Door<'_>, answer: A)
 where
     A: FnMut(&[u8], Way, Moment, &mut Vec<u8>) -> Answer<F>,
     F: Future<Output = Vec<u8>> + 'static,

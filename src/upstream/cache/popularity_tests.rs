@@ -61,6 +61,33 @@ fn a_scan_of_ten_times_the_capacity_leaves_what_is_popular() {
     assert!(most > 0.85, "{most}");
 }
 
+/// Returns how many of some popular names outlive a flood of names asked once.
+fn left_after_a_flood(popular: u64, attached_bytes: usize) -> usize {
+    let cache = Cache::new(256 << 10, true);
+    let put = |name: &str| {
+        let entry = Entry { attached_bytes, ..entry(name, 7) };
+        cache.store(hash(name), entry, at(0));
+    };
+    let popular: Vec<String> = (0..popular).map(|number| format!("p{number}.ex")).collect();
+    popular.iter().for_each(|name| put(name));
+    for number in 0..10_000 {
+        put(&format!("once{number}.ex"));
+        if number % 20 == 0 {
+            popular.iter().for_each(|name| {
+                has(&cache, name, 1);
+            });
+        }
+    }
+    popular.iter().filter(|name| has(&cache, name, 1)).count()
+}
+
+#[test]
+fn names_asked_once_do_not_push_out_what_is_popular() {
+    let (small, large) = (left_after_a_flood(60, 0), left_after_a_flood(20, 4_000));
+    assert!(small >= 57, "{small} of 60 where slots are scarce");
+    assert!(large >= 19, "{large} of 20 where octets are scarce");
+}
+
 #[test]
 fn one_large_flood_does_not_take_what_holds_most_octets() {
     let cache = Cache::new(1 << 20, true);

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -116,6 +117,15 @@ pub fn ask_from_anywhere(server: SocketAddr, wanted: &Wanted) -> Reply {
 /// Asks once over UDP from 127.0.0.1.
 pub fn ask(server: SocketAddr, name: &str, query_type: &str) -> Reply {
     Client::new(1, server).ask(name, query_type)
+}
+
+/// Asks for one name's address by so many clients at once, each on a thread of its own.
+pub fn ask_at_once(server: SocketAddr, clients: u8, name: &str) -> Vec<JoinHandle<Reply>> {
+    let ask = |number| {
+        let name = name.to_owned();
+        std::thread::spawn(move || Client::new(20 + number, server).ask(&name, "A"))
+    };
+    (0..clients).map(ask).collect()
 }
 
 /// Asks once over TCP.

@@ -9,7 +9,8 @@ mod test_daemon;
 mod upstream;
 
 pub use ask::{
-    Client, Wanted, ask, ask_from_anywhere, ask_tcp, ask_tcp_from, read_framed, write_framed,
+    Client, Wanted, ask, ask_at_once, ask_from_anywhere, ask_tcp, ask_tcp_from, read_framed,
+    write_framed,
 };
 pub use encrypted::{EncryptedUpstream, UPSTREAM_HOST};
 pub use identity::Identity;

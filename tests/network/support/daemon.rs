@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::{Host, Net};
+use crate::question::one_address;
 use crate::stub_upstream::upstream;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_deadpixel");
@@ -50,7 +51,7 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "[dns]\n{dns}[upstream]\nservers = [{{ url = \"{}\" }}]\n[lists]\nsubscribe_defaults = false\n{more}",
-            host.inside(upstream)
+            host.inside(|| upstream(one_address))
         );
         std::fs::write(folder.path().join("config.toml"), config).expect("written");
         std::fs::create_dir(folder.path().join("data")).expect("a folder");

@@ -43,10 +43,8 @@ impl Loop {
         let (served, counted, read) = (Arc::clone(&socket), Arc::clone(&counters), clock.clone());
         let task = spawn_local(async move {
             let local = served.local_addr().expect("bound").ip();
-            match calls {
-                Calls::Batched => serve(&served, local, &read, &counted, answer).await,
-                Calls::Single => serve_singly(&served, local, &read, &counted, answer).await,
-            }
+            let (socket, clock, counters) = (&served, &read, &counted);
+            serve(Door { socket, local, clock, counters, calls }, answer).await;
         });
         Loop { socket, counters, clock, release, task }
     }
