@@ -6,12 +6,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
-use regex::{Regex, RegexSet};
+use regex::bytes::{Regex, RegexSet};
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
 use super::{Row, RowName};
-use crate::model::{HashSeed, MAX_NAME_OCTETS, NameHashes, NameRef};
+use crate::model::{Grams, HashSeed, MAX_NAME_OCTETS, NameHashes, NameRef, TextRoom};
 
 /// Most characters of a name's presentation form: each octet may become `\DDD`.
 const PRESENTATION: usize = 4 * MAX_NAME_OCTETS;
@@ -22,7 +21,7 @@ const SHORTEST_NEEDED: usize = 4;
 /// Rows by name hash and by pattern; a row is its place in the catalogue.
 pub(super) struct Index {
     names: HashMap<u64, u32, BuildHasherDefault<Given>>,
-    needed: Option<AhoCorasick>,
+    needed: Option<Grams>,
     any_pattern: RegexSet,
     patterns: Vec<(Regex, u32)>,
 }
@@ -53,17 +52,16 @@ impl Index {
 
     /// Returns the row of the first pattern that matches the name.
     pub fn by_pattern(&self, name: NameRef<'_>) -> Option<u32> {
-        let mut plain = [0; MAX_NAME_OCTETS];
-        match name.plain_text(&mut plain) {
+        match name.plain_text(&mut TextRoom::default()) {
             Some(text) => self.by_text(text),
             None => self.by_text(Presentation::default().of(name)?),
         }
     }
 
-    fn by_text(&self, text: &str) -> Option<u32> {
+    fn by_text(&self, text: &[u8]) -> Option<u32> {
         // Both tell in one pass that none matches, which is the usual answer; which one matches
         // the set could tell only into memory of its own.
-        let possible = self.needed.as_ref().is_none_or(|needed| needed.is_match(text));
+        let possible = self.needed.as_ref().is_none_or(|needed| needed.may_be_in(text));
         if !possible || !self.any_pattern.is_match(text) {
             return None;
         }
@@ -72,7 +70,7 @@ impl Index {
 }
 
 /// Returns the texts of which a name needs one to match any pattern: how each begins or ends.
-fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<AhoCorasick> {
+fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<Grams> {
     let mut texts = Vec::new();
     for pattern in patterns {
         let parsed = regex_syntax::parse(pattern).ok()?;
@@ -83,7 +81,7 @@ fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<AhoCorasick> {
         of_length(best).filter(|&length| length >= SHORTEST_NEEDED)?;
         texts.extend(best.literals()?.iter().map(|text| text.as_bytes().to_vec()));
     }
-    AhoCorasickBuilder::new().prefilter(false).kind(Some(AhoCorasickKind::DFA)).build(texts).ok()
+    Grams::of(texts.iter().map(Vec::as_slice))
 }
 
 /// The presentation form of a name with octets to be escaped, written without allocation.
@@ -99,9 +97,9 @@ impl Default for Presentation {
 }
 
 impl Presentation {
-    fn of(&mut self, name: NameRef<'_>) -> Option<&str> {
+    fn of(&mut self, name: NameRef<'_>) -> Option<&[u8]> {
         write!(self, "{name}").ok()?;
-        std::str::from_utf8(self.octets.get(..self.length)?).ok()
+        self.octets.get(..self.length)
     }
 }
 
@@ -144,7 +142,7 @@ mod tests {
 
     fn presentation(name: &DomainName) -> String {
         let mut buffer = Presentation::default();
-        buffer.of(name.as_ref()).expect("it fits").to_string()
+        String::from_utf8(buffer.of(name.as_ref()).expect("it fits").to_vec()).expect("ASCII")
     }
 
     #[test]
@@ -185,7 +183,7 @@ mod tests {
             let body = pattern.as_str().trim_start_matches('^').trim_end_matches('$');
             let texts = prop::string::string_regex(body).expect("it can be made up");
             let holds = |text: String| {
-                prop_assert!(catalogue.index.by_text(&text).is_some(), "{text}");
+                prop_assert!(catalogue.index.by_text(text.as_bytes()).is_some(), "{text}");
                 Ok(())
             };
             runner

@@ -4,6 +4,7 @@ mod company;
 mod device;
 mod domain_name;
 mod event;
+mod grams;
 mod hardware;
 mod legend;
 mod level;
@@ -17,8 +18,9 @@ mod verdict;
 
 pub use company::{Company, CompanyId, Tier};
 pub use device::{BindingId, DeviceId, DeviceKind, DeviceName, Grade, GroupName, LogDetail};
-pub use domain_name::{DomainName, MAX_NAME_OCTETS, NameError, NameRef};
+pub use domain_name::{DomainName, MAX_NAME_OCTETS, NameError, NameRef, TextRoom};
 pub use event::{AnsweredBy, Outcome, QueryEvent, UpstreamId};
+pub use grams::Grams;
 pub use hardware::HardwareAddress;
 pub use legend::{CompanyLabel, Legend};
 pub use level::Level;

@@ -33,34 +33,40 @@ impl NameHashes {
     /// Hashes `name` label by label from the right, each with the hash of its parent.
     pub fn of(name: NameRef<'_>, seed: HashSeed) -> NameHashes {
         let wire = name.wire();
-        let mut starts = [0_u8; MAX_LABELS];
-        let (mut count, mut start) = (0, 0);
-        while let Some(&length @ 1..) = wire.get(start)
-            && let Some(slot) = starts.get_mut(count)
-        {
-            *slot = u8::try_from(start).expect("a name has at most 255 octets");
-            count += 1;
-            start += 1 + usize::from(length);
-        }
         let mut hashes = NameHashes { here: [0; HERE], count: 0, more: Vec::new() };
+        // At first each place holds where its label begins.
+        let (mut count, mut end) = (0, 0);
+        while let Some(&length @ 1..) = wire.get(end) {
+            match hashes.here.get_mut(count) {
+                Some(place) => *place = end as u64,
+                None => hashes.spill(end as u64),
+            }
+            count += 1;
+            end += 1 + usize::from(length);
+        }
         let places = match hashes.here.get_mut(..count) {
             Some(here) => {
                 hashes.count = count as u8;
                 here
             }
-            None => {
-                hashes.more = vec![0; count];
-                &mut hashes.more[..]
-            }
+            None => &mut hashes.more[..],
         };
-        let (mut parent, mut end) = (0, start);
-        for (place, &start) in places.iter_mut().zip(&starts).rev() {
-            let start = usize::from(start);
-            parent = label_hash(seed, parent, &wire[start + 1..end]);
+        let mut parent = 0;
+        for place in places.iter_mut().rev() {
+            let start = *place as usize;
+            parent = label_hash(seed, parent, wire.get(start + 1..end).unwrap_or_default());
             *place = parent;
             end = start;
         }
         hashes
+    }
+
+    fn spill(&mut self, place: u64) {
+        if self.more.is_empty() {
+            self.more.reserve_exact(MAX_LABELS);
+            self.more.extend(self.here);
+        }
+        self.more.push(place);
     }
 
     /// Returns the hash of the whole name and then of each parent; empty for the root.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::schema::{DAY, MANY_NAMES_ROW, SECOND};
-use crate::model::{DeviceId, MAX_NAME_OCTETS, NameRef, QuickHash};
+use crate::model::{DeviceId, NameRef, QuickHash, TextRoom};
 
 /// Most names that are kept, and room beyond for registrable domains.
 pub(super) const MAX_NAMES: u64 = 2_000_000;
@@ -120,7 +120,7 @@ impl Names {
             Some(found) => Some(found),
             None => file
                 .prepare_cached("SELECT id, day FROM name WHERE text=?1")?
-                .query_row([text(name, &mut [0; MAX_NAME_OCTETS])], |row| {
+                .query_row([text(name, &mut TextRoom::default())], |row| {
                     Ok((row.get(0)?, row.get(1)?))
                 })
                 .optional()?,
@@ -140,7 +140,7 @@ impl Names {
         day: i64,
     ) -> rusqlite::Result<i64> {
         file.prepare_cached("INSERT INTO name(text, day) VALUES(?1, ?2)")?
-            .execute((text(name, &mut [0; MAX_NAME_OCTETS]), day))?;
+            .execute((text(name, &mut TextRoom::default()), day))?;
         let id = file.last_insert_rowid();
         self.count += 1;
         self.remember(name, id, day);
@@ -180,8 +180,9 @@ impl Allowance {
 }
 
 /// Returns a name as it is kept; the usual one takes no allocation.
-fn text<'b>(name: NameRef<'_>, buffer: &'b mut [u8; MAX_NAME_OCTETS]) -> Cow<'b, str> {
-    name.plain_text(buffer).map_or_else(|| name.to_string().into(), Cow::Borrowed)
+fn text<'b>(name: NameRef<'_>, room: &'b mut TextRoom) -> Cow<'b, str> {
+    let plain = name.plain_text(room).and_then(|plain| std::str::from_utf8(plain).ok());
+    plain.map_or_else(|| name.to_string().into(), Cow::Borrowed)
 }
 
 /// Returns a name's registrable domain, or the name itself where it has none.

@@ -384,6 +384,18 @@ fn totals_count_attempts_of_tracking_names_by_their_outcome() {
 }
 
 #[test]
+fn a_span_that_ends_now_is_read_from_roll_ups_alone() {
+    let mut house = House::new();
+    let asked: Vec<Ask> =
+        (0..9).map(|n| tracked(n * 10 * SECOND, TV, "analytics.tiktok.com")).collect();
+    house.write(&asked);
+    assert_eq!((house.attempts(0, 91 * SECOND), house.attempts(0, 45 * SECOND)), (9, 5));
+    house.meddle("DELETE FROM event");
+    assert_eq!(house.attempts(0, 81 * SECOND), 9, "nothing came later");
+    assert_eq!(house.attempts(0, 80 * SECOND), 0, "only the events tell which came before");
+}
+
+#[test]
 fn sets_of_lists_are_counted_by_day_and_go_with_their_device() {
     let mut house = House::new();
     let alone = |at, device| Ask { lists: vec![0], ..tracked(at, device, "a.example") };

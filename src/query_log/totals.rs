@@ -153,6 +153,7 @@ impl Total {
 fn tallies(file: &Transaction<'_>, from: i64, until: i64) -> rusqlite::Result<Tallies> {
     let kept_from: i64 =
         file.query_row("SELECT value FROM meta WHERE key='kept_from'", [], |row| row.get(0))?;
+    let until = whole_hour(file, until)?;
     let pieces = Pieces::of(from, until, kept_from);
     let mut tallies = Tallies::new();
     for (first, end) in pieces.days {
@@ -171,6 +172,17 @@ fn tallies(file: &Transaction<'_>, from: i64, until: i64) -> rusqlite::Result<Ta
         add(file, &mut tallies, EVENTS, span)?;
     }
     Ok(tallies)
+}
+
+/// Returns the end of the hour in which a span ends, if none of its events comes after the span: until
+/// now is until the end of this hour, and its roll-ups are fewer than its events.
+fn whole_hour(file: &Transaction<'_>, until: i64) -> rusqlite::Result<i64> {
+    let until = until.min(i64::MAX / 2);
+    let hour = until.div_euclid(HOUR);
+    let mut select = file.prepare_cached("SELECT max(last) FROM rollup WHERE hour=?1")?;
+    let newest: Option<i64> = select.query_row([hour], |row| row.get(0))?;
+    let is_whole = newest.is_none_or(|newest| newest < until);
+    Ok(if is_whole { (hour + 1) * HOUR } else { until })
 }
 
 const DAILY: &str = "SELECT device, company, verdict, sum(queries), sum(attempts), max(last)

@@ -27,6 +27,10 @@ use crate::storage::{Database, StorageError};
 /// The rest between two steps of a job, for the rings' sake.
 const JOB_REST: Duration = Duration::from_millis(2);
 
+/// How far the thread stands back behind those that answer, where they share a processor.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 /// What others ask of the log thread.
 pub(super) enum Command {
     /// Write all that was recorded, sync, and tell.
@@ -148,6 +152,9 @@ impl Writer {
     /// Runs until told to stop, or until nobody is left who could.
     pub(super) fn run(mut self) {
         let _tell = TellPanic(self.shared.clone());
+        // On Linux niceness is a thread's own; elsewhere it would slow the answers too.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(NICENESS);
         self.keep_up();
         loop {
             let wait = if self.jobs.is_empty() { DRAIN_EVERY } else { JOB_REST };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::model::{MAX_NAME_OCTETS, NameRef};
+use crate::model::{MAX_NAME_OCTETS, NameRef, TextRoom};
 
 /// A name's presentation form, or an address's.
 pub struct Presentation {
@@ -17,9 +17,8 @@ impl Presentation {
 
     /// Hands a name on as text, its strange octets escaped.
     pub fn with_name<T>(name: NameRef<'_>, read: impl FnOnce(&[u8]) -> T) -> T {
-        let mut plain = [0; MAX_NAME_OCTETS];
-        match name.plain_text(&mut plain) {
-            Some(text) => read(text.as_bytes()),
+        match name.plain_text(&mut TextRoom::default()) {
+            Some(text) => read(text),
             None => read(Presentation::of(name).octets()),
         }
     }

@@ -9,9 +9,10 @@ use crate::model::{HashSeed, ListKind, ListMask, ListName, NameRef};
 use super::parse::Format;
 use super::places::{ROOT, address_place};
 use super::presentation::literal_address;
+use super::sets::Part;
 use super::{
-    Asking, Few, Heard, Index, Judgement, Matches, Patterns, Place, Presentation, Sets, Standing,
-    Step, Subject, Tally, Walk,
+    Answer, Asking, Effect, Few, Heard, Index, Judgement, Matches, Patterns, Place, Presentation,
+    Sets, Standing, Step, Subject, Tally, Walk,
 };
 
 /// What is known of a list in force.
@@ -156,9 +157,15 @@ impl Ruleset {
     /// Allocates for rewrites only.
     pub fn judge(&self, matches: &Matches, lists: ListMask, asking: &Asking<'_>) -> Judgement {
         // Without special rules it is known who speaks; none of them may be of this tier.
-        let silent = !matches.special && matches.lists.intersection(lists).is_empty();
+        let speaking = matches.lists.intersection(lists);
+        let silent = !matches.special && speaking.is_empty();
         if matches.is_empty() || lists.is_empty() || silent {
             return Judgement::None;
+        }
+        if let Some(answer) = self.block_alone(matches, speaking)
+            && let Some(first) = speaking.first()
+        {
+            return Judgement::Block(first, answer);
         }
         let mut tally = Tally::new(&self.standing);
         let walk = Walk {
@@ -208,6 +215,29 @@ impl Ruleset {
         self.index.size() + self.sets.size() + self.notes.len()
     }
 
+    /// Returns the answer of the one plain rule that matches, if it blocks: then the first list that
+    /// has it is told.
+    fn block_alone(&self, matches: &Matches, speaking: ListMask) -> Option<Answer> {
+        let kind = self.alone(matches)?.kind;
+        let lets_through = !speaking.intersection(self.standing.allowlists).is_empty();
+        match kind.effect() {
+            Effect::Block(answer) if !kind.is_important() && !lets_through => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Returns the only rule that matches, whatever lists have it, if it is a plain one: most names
+    /// that are listed have no other, and need no walk.
+    fn alone(&self, matches: &Matches) -> Option<&Part> {
+        match matches.steps.as_slice() {
+            &[step] if !matches.special => {
+                let [part] = self.sets.get(Step::from_number(step).set)?.parts else { return None };
+                Some(part)
+            }
+            _ => None,
+        }
+    }
+
     fn look(&self, hash: u64, place: Place, found: &mut Matches) {
         if let Some(set) = self.index.find(hash) {
             self.take(set, place, found);
@@ -249,6 +279,10 @@ impl Ruleset {
     /// Ends a search: holes alone are no match.
     fn close(&self, mut found: Matches) -> Matches {
         if found.is_empty() {
+            return found;
+        }
+        if let Some(part) = self.alone(&found).filter(|part| !part.kind.is_hole()) {
+            found.lists = part.lists;
             return found;
         }
         found.lists = self.lists_heard(&found, None);

@@ -117,9 +117,9 @@ impl<'o> Reply<'o> {
         if self.out.len() + room > limit {
             truncate(self.out, self.question_end);
         }
-        let error = error
-            .filter(|error| self.out.len() + room + OPTION_HEAD + text_octets(*error) <= limit);
-        self.opt(error);
+        let free = limit.saturating_sub(self.out.len() + room);
+        let option = error.map(|error| (error, OPTION_HEAD + text_octets(error)));
+        self.opt(option.filter(|(_, octets)| *octets <= free));
     }
 
     /// Ends a reply whose records were copied in behind the question by [`super::StoredAnswer`].
@@ -135,27 +135,23 @@ impl<'o> Reply<'o> {
         data.iter().for_each(|piece| self.out.extend_from_slice(piece));
     }
 
-    fn opt(&mut self, error: Option<ExtendedError<'_>>) {
+    /// Writes OPT with an error and the octets of its option.
+    fn opt(&mut self, option: Option<(ExtendedError<'_>, usize)>) {
         let Some(dnssec_ok) = self.dnssec_ok else { return };
-        let length = error.map_or(0, |error| OPTION_HEAD + text_octets(error));
-        let mut opt = [0; BARE_OPT];
-        opt[2] = RecordType::OPT.0 as u8;
-        opt[3..5].copy_from_slice(&OUR_PAYLOAD.to_be_bytes());
-        opt[5] = (self.code.0 >> 4) as u8;
-        opt[7] = u8::from(dnssec_ok) << 7;
-        opt[9..].copy_from_slice(&(length as u16).to_be_bytes());
+        let length = option.map_or(0, |(_, octets)| octets as u16);
+        let ([kind, low_kind], [payload, low_payload]) =
+            (RecordType::OPT.0.to_be_bytes(), OUR_PAYLOAD.to_be_bytes());
+        let ([upper, lower], code) = (length.to_be_bytes(), (self.code.0 >> 4) as u8);
+        let wants = u8::from(dnssec_ok) << 7;
+        let opt: [u8; BARE_OPT] =
+            [0, kind, low_kind, payload, low_payload, code, 0, wants, 0, upper, lower];
         self.out.extend_from_slice(&opt);
-        if let Some(error) = error {
-            self.option(EXTENDED_ERROR, error);
+        if let Some((error, octets)) = option {
+            let words = [EXTENDED_ERROR, (octets - 4) as u16, error.code].map(u16::to_be_bytes);
+            self.out.extend_from_slice(words.as_flattened());
+            error.text.iter().for_each(|piece| self.out.extend_from_slice(piece.as_bytes()));
         }
         increment(self.out, 10);
-    }
-
-    fn option(&mut self, option: u16, error: ExtendedError<'_>) {
-        let length = (text_octets(error) + 2) as u16;
-        let words = [option, length, error.code].map(u16::to_be_bytes);
-        self.out.extend_from_slice(words.as_flattened());
-        error.text.iter().for_each(|piece| self.out.extend_from_slice(piece.as_bytes()));
     }
 }
 

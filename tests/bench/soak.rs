@@ -39,6 +39,8 @@ const LIST_EVERY: Duration = Duration::from_secs(30);
 const POLICY_EVERY: Duration = Duration::from_secs(5);
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// Seconds that a command may take.
+const COMMAND_LIMIT: &str = "30";
 /// The argument by which this program is the upstream.
 const STUB: &str = "stub";
 /// Seconds for which the upstream's answers may be kept.
@@ -303,9 +305,10 @@ impl Soak {
         taken.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a command of the program; one that fails is a fault.
+    /// Runs a command of the program; one that fails, or does not end, is a fault.
     fn command(&self, words: &[&str]) -> Vec<u8> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deadpixel"));
+        let mut command = Command::new("timeout");
+        command.args([COMMAND_LIMIT, env!("CARGO_BIN_EXE_deadpixel")]);
         command.args(words).arg("--config").arg(self.folder.join("config.toml"));
         match command.stdin(Stdio::null()).output() {
             Ok(output) if output.status.success() => output.stdout,

@@ -97,7 +97,9 @@ fn is_host(name: &str) -> bool {
     let special = name.rsplit('.').next().is_some_and(|last| SPECIAL.contains(&last));
     // No list of ours may block what others register names under.
     let public = psl::suffix_str(name) == Some(name);
-    name.len() <= 200 && !special && !public && name.split('.').all(label)
+    // Whoever sets a network up by itself gets no name of the list, but that there is none.
+    let discovery = name.starts_with("wpad.");
+    name.len() <= 200 && !special && !public && !discovery && name.split('.').all(label)
 }
 
 /// Numbers that look random and are the same in every run (SplitMix64).
