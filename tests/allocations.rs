@@ -249,19 +249,18 @@ fn a_worker_allocates_nothing_from_datagram_to_datagram() {
         ("unreadable", query("www.example.org", 1)[..20].to_vec(), 0),
     ];
     for (what, packet, answers) in &questions {
-        let warm = (0..50).any(|_| {
-            // New bindings are published some time after they are made.
+        let steady = (0..20).any(|_| {
+            // New bindings are published some time after they are made, and what the runtime
+            // reuses grows when it is first needed.
             std::thread::sleep(Duration::from_millis(25));
-            let before = allocations_of_thread(WORKER);
             burst(&client, packet);
+            let before = allocations_of_thread(WORKER);
+            for _ in 0..50 {
+                assert_eq!(burst(&client, packet)[7], *answers, "{what}");
+            }
             allocations_of_thread(WORKER) == before
         });
-        assert!(warm, "{what}: each burst allocates");
-        let before = allocations_of_thread(WORKER);
-        for _ in 0..50 {
-            assert_eq!(burst(&client, packet)[7], *answers, "{what}");
-        }
-        assert_eq!(allocations_of_thread(WORKER) - before, 0, "{what}");
+        assert!(steady, "{what}: of 50 bursts one allocates, however often they come");
     }
     house.log.flush();
     let (replies, events) = (serving.counts().udp, house.log.figures().events);

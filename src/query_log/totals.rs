@@ -181,7 +181,7 @@ fn whole_hour(file: &Transaction<'_>, until: i64) -> rusqlite::Result<i64> {
     let hour = until.div_euclid(HOUR);
     let mut select = file.prepare_cached("SELECT max(last) FROM rollup WHERE hour=?1")?;
     let newest: Option<i64> = select.query_row([hour], |row| row.get(0))?;
-    let is_whole = newest.is_none_or(|newest| newest < until);
+    let is_whole = newest.is_some_and(|newest| newest < until);
     Ok(if is_whole { (hour + 1) * HOUR } else { until })
 }
 

@@ -72,12 +72,20 @@ pub(super) fn whole_name(octets: &[u8]) -> Option<&[u8]> {
 
 /// Returns the place behind the name at `at` without expanding it.
 pub(super) fn skip_name(packet: &[u8], at: usize) -> Option<usize> {
+    end_of_name(packet, at).map(|(end, _)| end)
+}
+
+/// Returns the place behind the name at `at`, and where the pointer leads that it ends with.
+pub(super) fn end_of_name(packet: &[u8], at: usize) -> Option<(usize, Option<usize>)> {
     let mut place = at;
     loop {
         match *packet.get(place)? {
-            0 => return Some(place + 1),
+            0 => return Some((place + 1, None)),
             size @ 1..=63 => place += 1 + usize::from(size),
-            0xc0..=0xff => return (place + 2 <= packet.len()).then_some(place + 2),
+            0xc0..=0xff => {
+                let target = usize::from(word_at(packet, place)? & 0x3fff);
+                return Some((place + 2, Some(target)));
+            }
             _ => return None,
         }
     }

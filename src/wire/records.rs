@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::model::{DomainName, RecordType};
 
 use super::header::{HEADER_OCTETS, Header, word_at};
-use super::name::{read_name, skip_name};
+use super::name::{end_of_name, read_name, skip_name};
 
 /// Most records of one response; more is refused whole (`reliability.md`, section 6).
 const MAX_RECORDS: usize = 2_000;
@@ -165,13 +165,26 @@ impl<'p> RecordView<'p> {
     ///
     /// A service record whose target is its owner (`.`) leads nowhere else.
     pub fn target(&self) -> Option<DomainName> {
-        let at = match self.record_type {
-            RecordType::CNAME | RecordType::DNAME => self.data_start,
-            RecordType::HTTPS | RecordType::SVCB => self.data_start + 2,
-            _ => return None,
-        };
-        let (name, next) = read_name(self.packet, at)?;
+        let (name, next) = read_name(self.packet, self.target_start()?)?;
         (next <= self.end && !name.as_ref().is_root()).then_some(name)
+    }
+
+    /// Returns whether owner and target stand where they are read, but for the question's name in
+    /// full. A pointer to elsewhere, be it into the question, may lead on through any octets.
+    pub(super) fn has_plain_names(&self) -> bool {
+        let plain = |at| match end_of_name(self.packet, at) {
+            Some((_, target)) => target.is_none_or(|target| target == HEADER_OCTETS),
+            None => false,
+        };
+        plain(self.start) && self.target_start().is_none_or(plain)
+    }
+
+    fn target_start(&self) -> Option<usize> {
+        match self.record_type {
+            RecordType::CNAME | RecordType::DNAME => Some(self.data_start),
+            RecordType::HTTPS | RecordType::SVCB => Some(self.data_start + 2),
+            _ => None,
+        }
     }
 
     /// Returns the addresses in it: of A and AAAA, and the hints of HTTPS and SVCB.
