@@ -172,7 +172,8 @@ impl Soak {
             format!("[[list]]\nname = \"{name}\"\nfile = \"{name}\"\nkind = \"other\"\n")
         };
         let policy = format!(
-            "[everyone]\nlevel = \"off\"\nlists = {{ staying = true, changing = true }}\n{}{}",
+            "[everyone]\nlevel = \"standard\"\nlists = {{ staying = true, changing = true }}\n\
+             [level.standard]\nremove = [\"trackers\"]\n{}{}",
             list("staying"),
             list("changing")
         );
