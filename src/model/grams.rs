@@ -3,8 +3,8 @@
 /// Octets of the runs that are looked for.
 const RUN: usize = 3;
 
-/// Bits of the table, as a power of two: of 300 names that hold no run of 200 texts, one is taken
-/// for one that may.
+/// Bits of the table, as a power of two: of 300 runs that are none of 200 texts', one is taken for
+/// one of theirs.
 const BITS: u32 = 16;
 
 /// What names are made of, common octets first; others are the rarest.

@@ -176,8 +176,7 @@ impl Patterns {
                 owners.into_iter().flatten().copied().for_each(&mut try_one);
             }
         }
-        let none = self.expressions.is_empty();
-        if !none && self.any.as_ref().is_none_or(|any| any.is_match(text)) {
+        if self.any.as_ref().is_none_or(|any| any.is_match(text)) {
             self.expressions.iter().copied().for_each(&mut try_one);
         }
         self.loose.iter().copied().for_each(&mut try_one);
@@ -211,6 +210,10 @@ impl Guard {
 }
 
 fn any_of(placed: &[PatternPlace], numbers: &[u32]) -> Option<RegexSet> {
+    // Without expressions there is nothing to try, and a look at the name would tell just that.
+    if numbers.is_empty() {
+        return None;
+    }
     let texts = numbers.iter().filter_map(|&number| placed.get(number as usize));
     RegexSetBuilder::new(texts.map(|pattern| &*pattern.text.text))
         .unicode(false)
