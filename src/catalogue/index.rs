@@ -3,23 +3,25 @@
 //! Looked up for every query: no allocation once a thread has asked, no lock.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use regex::bytes::{Regex, RegexSet};
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
 use super::{Row, RowName};
-use crate::model::{Grams, HashSeed, MAX_NAME_OCTETS, NameHashes, NameRef, TextRoom};
-
-/// Most characters of a name's presentation form: each octet may become `\DDD`.
-const PRESENTATION: usize = 4 * MAX_NAME_OCTETS;
+use crate::model::{Grams, HashSeed, NameHashes};
 
 /// Shorter texts are in too many names to tell anything.
 const SHORTEST_NEEDED: usize = 4;
 
+/// Bits of the marks of all hashes, as a power of two: of fifteen names that have no row, one is
+/// looked for all the same.
+const MARK_BITS: u32 = 16;
+
 /// Rows by name hash and by pattern; a row is its place in the catalogue.
 pub(super) struct Index {
+    /// A bit for the lower bits of each hash: few enough to stay near, unlike the table behind.
+    marks: Box<[u64; 1 << (MARK_BITS - 6)]>,
     names: HashMap<u64, u32, BuildHasherDefault<Given>>,
     needed: Option<Grams>,
     any_pattern: RegexSet,
@@ -42,23 +44,25 @@ impl Index {
         }
         let any_pattern = RegexSet::new(patterns.iter().map(|(regex, _)| regex.as_str()))?;
         let needed = needed(patterns.iter().map(|(regex, _)| regex.as_str()));
-        Ok(Index { names, needed, any_pattern, patterns })
+        let mut marks = Box::new([0; _]);
+        for &hash in names.keys() {
+            let (word, bit) = mark(hash);
+            marks[word] |= 1 << bit;
+        }
+        Ok(Index { marks, names, needed, any_pattern, patterns })
     }
 
     /// Returns the row that may have a name with this hash; the caller compares the name.
     pub fn by_hash(&self, hash: u64) -> Option<u32> {
+        let (word, bit) = mark(hash);
+        if self.marks[word] >> bit & 1 == 0 {
+            return None;
+        }
         self.names.get(&hash).copied()
     }
 
     /// Returns the row of the first pattern that matches the name.
-    pub fn by_pattern(&self, name: NameRef<'_>) -> Option<u32> {
-        match name.plain_text(&mut TextRoom::default()) {
-            Some(text) => self.by_text(text),
-            None => self.by_text(Presentation::default().of(name)?),
-        }
-    }
-
-    fn by_text(&self, text: &[u8]) -> Option<u32> {
+    pub fn by_text(&self, text: &[u8]) -> Option<u32> {
         // Both tell in one pass that none matches, which is the usual answer; which one matches
         // the set could tell only into memory of its own.
         let possible = self.needed.as_ref().is_none_or(|needed| needed.may_be_in(text));
@@ -67,6 +71,12 @@ impl Index {
         }
         self.patterns.iter().find(|(regex, _)| regex.is_match(text)).map(|(_, place)| *place)
     }
+}
+
+/// Returns the word of a hash's mark, and its bit there.
+fn mark(hash: u64) -> (usize, u32) {
+    let low = hash as usize & ((1 << MARK_BITS) - 1);
+    (low >> 6, hash as u32 & 63)
 }
 
 /// Returns the texts of which a name needs one to match any pattern: how each begins or ends.
@@ -82,35 +92,6 @@ fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<Grams> {
         texts.extend(best.literals()?.iter().map(|text| text.as_bytes().to_vec()));
     }
     Grams::of(texts.iter().map(Vec::as_slice))
-}
-
-/// The presentation form of a name with octets to be escaped, written without allocation.
-struct Presentation {
-    octets: [u8; PRESENTATION],
-    length: usize,
-}
-
-impl Default for Presentation {
-    fn default() -> Presentation {
-        Presentation { octets: [0; PRESENTATION], length: 0 }
-    }
-}
-
-impl Presentation {
-    fn of(&mut self, name: NameRef<'_>) -> Option<&[u8]> {
-        write!(self, "{name}").ok()?;
-        self.octets.get(..self.length)
-    }
-}
-
-impl Write for Presentation {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.length + text.len();
-        let place = self.octets.get_mut(self.length..end).ok_or(std::fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
 }
 
 /// A hasher for keys that are hashes already.
@@ -138,41 +119,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::DomainName;
-
-    fn presentation(name: &DomainName) -> String {
-        let mut buffer = Presentation::default();
-        String::from_utf8(buffer.of(name.as_ref()).expect("it fits").to_vec()).expect("ASCII")
-    }
-
-    #[test]
-    fn the_longest_form_fits() {
-        let mut wire = Vec::new();
-        for length in [63, 63, 63, 61] {
-            wire.push(length);
-            wire.extend(vec![0xff; usize::from(length)]);
-        }
-        wire.push(0);
-        let name = DomainName::from_wire(&wire).expect("a name of 255 octets");
-        assert_eq!(presentation(&name), name.to_string());
-        assert_eq!(presentation(&name).len(), 4 * 250 + 3);
-    }
-
-    proptest! {
-        #[test]
-        fn the_form_is_the_one_that_names_display(
-            labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 1..8)
-        ) {
-            let mut wire = Vec::new();
-            for label in labels {
-                wire.push(label.len() as u8);
-                wire.extend(label.to_ascii_lowercase());
-            }
-            wire.push(0);
-            let name = DomainName::from_wire(&wire).expect("a name");
-            prop_assert_eq!(presentation(&name), name.to_string());
-        }
-    }
 
     #[test]
     fn what_a_shipped_pattern_matches_has_a_text_that_is_needed() {

@@ -21,7 +21,7 @@ use self::files::{Text, Texts};
 use self::index::Index;
 use self::tsv::Sheet;
 use crate::diagnostic::{Problem, Problems};
-use crate::model::{Company, CompanyId, DomainName, HashSeed, NameRef, Tier};
+use crate::model::{Company, CompanyId, DomainName, HashSeed, NameRef, NameText, Tier};
 
 /// What the shipped catalogue proposes for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +113,22 @@ impl Catalogue {
 
     /// Returns the row that speaks for a name: its own, else a pattern's, else its nearest parent's.
     pub fn find(&self, name: NameRef<'_>, hashes: &[u64]) -> Option<&Row> {
-        let mut walk = name.walk().zip(hashes);
-        let own = walk.next().and_then(|(name, &hash)| self.row_of(name, hash));
-        own.or_else(|| self.row_at(self.index.by_pattern(name)?).map(|(_, row)| row)).or_else(
-            || {
-                let nearest = walk.find_map(|(parent, &hash)| self.row_of(parent, hash));
-                nearest.filter(|row| !row.is_hosting())
-            },
-        )
+        self.row(self.place(&NameText::of(name), hashes)?)
+    }
+
+    /// Does what `find` does for a name that is text already; `row` knows the place.
+    pub fn place(&self, text: &NameText<'_>, hashes: &[u64]) -> Option<u32> {
+        let mut walk = text.name().walk().zip(hashes);
+        let own = walk.next().and_then(|(name, &hash)| self.place_of(name, hash));
+        own.or_else(|| text.read(|text| self.index.by_text(text))).or_else(|| {
+            let nearest = walk.find_map(|(parent, &hash)| self.place_of(parent, hash));
+            nearest.filter(|&place| self.row(place).is_some_and(|row| !row.is_hosting()))
+        })
+    }
+
+    /// Returns the row at a place.
+    pub fn row(&self, place: u32) -> Option<&Row> {
+        self.rows.get(place as usize).map(|(_, row)| row)
     }
 
     /// Returns every row with its names: domains, alias targets, patterns.
@@ -192,13 +200,10 @@ impl Catalogue {
         Ok(Catalogue { companies, rows, index, encrypted_dns, essential, open, edition, content })
     }
 
-    fn row_at(&self, place: u32) -> Option<&(RowName, Row)> {
-        self.rows.get(place as usize)
-    }
-
-    fn row_of(&self, name: NameRef<'_>, hash: u64) -> Option<&Row> {
-        match self.row_at(self.index.by_hash(hash)?)? {
-            (RowName::Domain(own), row) if own.as_ref() == name => Some(row),
+    fn place_of(&self, name: NameRef<'_>, hash: u64) -> Option<u32> {
+        let place = self.index.by_hash(hash)?;
+        match self.rows.get(place as usize)? {
+            (RowName::Domain(own), _) if own.as_ref() == name => Some(place),
             _ => None,
         }
     }

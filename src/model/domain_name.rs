@@ -112,6 +112,13 @@ impl Default for TextRoom {
     }
 }
 
+impl TextRoom {
+    /// Returns what is written at the front.
+    pub(super) fn first(&self, length: usize) -> &[u8] {
+        self.0.get(..length).unwrap_or_default()
+    }
+}
+
 impl<'a> NameRef<'a> {
     /// Checks that `wire` is one lower-case name, root octet included, and borrows it.
     pub fn from_wire(wire: &'a [u8]) -> Option<NameRef<'a>> {

@@ -55,8 +55,7 @@ impl Hasher for QuickHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        let product = u128::from(self.state ^ number) * u128::from(self.key);
-        self.state = (product >> 64) as u64 ^ product as u64;
+        self.state = folded(self.state ^ number, self.key);
     }
 
     fn write_usize(&mut self, number: usize) {
@@ -66,6 +65,12 @@ impl Hasher for QuickHasher {
     fn finish(&self) -> u64 {
         self.state
     }
+}
+
+/// Multiplies, and lays the upper half of the product over the lower.
+pub(super) fn folded(one: u64, two: u64) -> u64 {
+    let product = u128::from(one) * u128::from(two);
+    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use super::{Decision, DevicePolicy, PolicyTable, Sought, Subject};
-use crate::catalogue::Catalogue;
-use crate::model::{Legend, ListMask, Moment, NameHashes, NameRef};
-use crate::rules::{Asking, Ruleset};
+use crate::catalogue::{Catalogue, Row};
+use crate::model::{Legend, ListMask, Moment, NameHashes, NameRef, NameText};
+use crate::rules::{Asking, Matches, Ruleset};
 use crate::zones::Zones;
 
 /// Rules, policies, catalogue and zones of one edition.
@@ -26,6 +26,14 @@ pub struct InForce {
     pub zones: Arc<Zones>,
     /// The words behind this edition's numbers.
     pub legend: Arc<Legend>,
+}
+
+/// What all lists and the catalogue say of a name, whoever asks; it holds for one generation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameFacts {
+    generation: u32,
+    matches: Matches,
+    row: Option<u32>,
 }
 
 /// The edition in force; a handle that is cheap to clone.
@@ -55,6 +63,26 @@ impl InForce {
         NameHashes::of(name, self.ruleset.seed())
     }
 
+    /// Looks a name up in all lists and the catalogue.
+    pub fn facts(&self, name: NameRef<'_>, hashes: &[u64]) -> NameFacts {
+        let text = &NameText::of(name);
+        NameFacts {
+            generation: self.generation,
+            matches: self.ruleset.find_text(text, hashes),
+            row: self.catalogue.place(text, hashes),
+        }
+    }
+
+    /// Returns whether facts hold in this edition.
+    pub fn knows(&self, facts: &NameFacts) -> bool {
+        facts.generation == self.generation
+    }
+
+    /// Returns the catalogue's row for a name of which these facts are known.
+    pub fn row(&self, facts: &NameFacts) -> Option<&Row> {
+        self.catalogue.row(facts.row?)
+    }
+
     /// Decides on the name that is asked for; returns every list of which a rule holds, too.
     pub fn judge(
         &self,
@@ -63,7 +91,18 @@ impl InForce {
         hashes: &NameHashes,
         now: Moment,
     ) -> (Decision, ListMask) {
-        let matches = &self.ruleset.find(asking.name, hashes);
+        self.judge_facts(policy, asking, hashes, &self.facts(asking.name, hashes), now)
+    }
+
+    /// Does what `judge` does for a name of which the facts are known, in this edition.
+    pub fn judge_facts(
+        &self,
+        policy: &DevicePolicy,
+        asking: Asking<'_>,
+        hashes: &NameHashes,
+        NameFacts { matches, .. }: &NameFacts,
+        now: Moment,
+    ) -> (Decision, ListMask) {
         let lists = self.ruleset.holding(matches, &asking);
         let subject = Subject { asking, sought: Sought::Name(hashes), matches };
         let stays_open = || self.catalogue.stays_open(asking.name);
@@ -82,5 +121,12 @@ impl InForce {
         let lists = self.ruleset.holding(matches, &asking);
         let subject = Subject { asking, sought: Sought::Name(hashes), matches };
         (policy.decide(&self.ruleset, &subject, now), lists)
+    }
+}
+
+impl NameFacts {
+    /// Returns octets held outside the value itself.
+    pub fn size(&self) -> usize {
+        self.matches.size()
     }
 }

@@ -19,7 +19,7 @@ mod written_rules;
 
 pub use device_policy::{Decision, DevicePolicy, Sought, Subject};
 pub use effective::{BoundSchedule, Effective, ListSwitch, Source, Sourced};
-pub use in_force::{InForce, LivePolicy};
+pub use in_force::{InForce, LivePolicy, NameFacts};
 pub use own_rules::OwnRules;
 pub use schedule::{Days, Hours, Schedule, ScheduleState, TimeRange};
 pub use standing::{

@@ -3,7 +3,7 @@
 use crate::catalogue::Row;
 use crate::devices::Binding;
 use crate::model::{ListMask, Moment, NameHashes, NameRef, Reason, RecordType, Verdict};
-use crate::policy::{Decision, DevicePolicy, InForce, Sought, Subject};
+use crate::policy::{Decision, DevicePolicy, InForce, NameFacts, Sought, Subject};
 use crate::rules::{Answer, Asker, Asking, Rewritten};
 use crate::sinkhole::BlockingMode;
 use crate::upstream::{CacheKey, Upstreams};
@@ -43,7 +43,17 @@ pub struct Asked<'q, 'f> {
     /// Whether the name never leaves.
     pub ours: bool,
     asker: Asker<'f>,
+    facts: &'f NameFacts,
     hash: u64,
+}
+
+/// What is known of a query's name before any policy is looked at.
+#[derive(Clone, Copy)]
+pub struct Looked<'f> {
+    /// Its hashes.
+    pub hashes: &'f NameHashes,
+    /// What lists and catalogue say of it, in the generation in force.
+    pub facts: &'f NameFacts,
 }
 
 /// The next step for a query.
@@ -63,17 +73,17 @@ pub enum Step<'f> {
 }
 
 impl<'q, 'f> Asked<'q, 'f> {
-    /// Binds a query to a policy and decides on its name; hashes it once.
+    /// Binds a query to a policy and decides on its name.
     pub fn new(
         query: &'q Query<'q>,
         arrival: Arrival,
         binding: Binding,
         in_force: &'f InForce,
+        Looked { hashes, facts }: Looked<'f>,
         upstreams: &Upstreams,
     ) -> Asked<'q, 'f> {
         let name = query.name();
         let bound = in_force.policies.bound(binding.device);
-        let hashes = in_force.hashes(name);
         let mut asked = Asked {
             query,
             arrival,
@@ -81,15 +91,16 @@ impl<'q, 'f> Asked<'q, 'f> {
             in_force,
             policy: bound.policy,
             lists: ListMask::EMPTY,
-            row: in_force.catalogue.find(name, &hashes),
+            row: in_force.row(facts),
             decision: Verdict::None.into(),
             ours: is_ours(&in_force.zones, upstreams, name, query.query_type()),
             asker: bound.asker(arrival.client),
-            hash: hashes.whole().unwrap_or(0),
+            facts,
+            hash: hashes.key(),
         };
         let asking = Asking { name, query_type: query.query_type(), asker: asked.asker };
         (asked.decision, asked.lists) =
-            judge_asked(in_force, bound.policy, asking, &hashes, arrival.now);
+            judge_asked_facts(in_force, bound.policy, asking, (hashes, facts), arrival.now);
         asked
     }
 
@@ -168,6 +179,11 @@ impl<'q, 'f> Asked<'q, 'f> {
         is_tracking(self.in_force, row, lists)
     }
 
+    /// Returns what is known of a name, if it is the one that was asked for.
+    pub fn facts_of(&self, name: NameRef<'_>) -> Option<NameFacts> {
+        (name == self.query.name()).then(|| self.facts.clone())
+    }
+
     /// Returns the name's whole hash.
     pub fn hash(&self) -> u64 {
         self.hash
@@ -175,12 +191,7 @@ impl<'q, 'f> Asked<'q, 'f> {
 
     /// Returns the key of the cache.
     pub fn cache_key(&self) -> CacheKey<'q> {
-        CacheKey {
-            name: self.query.name(),
-            query_type: self.query.query_type(),
-            dnssec_ok: self.query.dnssec_ok(),
-            checking_disabled: self.query.checking_disabled(),
-        }
+        self.query.into()
     }
 
     /// Returns the question as upstreams are asked it.
@@ -231,7 +242,18 @@ pub fn judge_asked(
     hashes: &NameHashes,
     now: Moment,
 ) -> (Decision, ListMask) {
-    let (decision, lists) = in_force.judge(policy, asking, hashes, now);
+    let facts = &in_force.facts(asking.name, hashes);
+    judge_asked_facts(in_force, policy, asking, (hashes, facts), now)
+}
+
+fn judge_asked_facts(
+    in_force: &InForce,
+    policy: &DevicePolicy,
+    asking: Asking<'_>,
+    (hashes, facts): (&NameHashes, &NameFacts),
+    now: Moment,
+) -> (Decision, ListMask) {
+    let (decision, lists) = in_force.judge_facts(policy, asking, hashes, facts, now);
     let host = asking.name.parent().filter(|_| asking.name.labels().next() == Some(ESNI));
     let Some(name) = host.filter(|_| !matches!(decision.verdict, Verdict::Allow(_))) else {
         return (decision, lists);
@@ -274,7 +296,10 @@ impl<'q, 'f> Asked<'q, 'f> {
         in_force: &'f InForce,
         decision: Decision,
     ) -> Asked<'q, 'f> {
+        use std::sync::LazyLock;
+
         use crate::model::{BindingId, DeviceId, Grade};
+        static NO_FACTS: LazyLock<NameFacts> = LazyLock::new(NameFacts::default);
         let (id, device) = (BindingId(0), DeviceId(0));
         let bound = in_force.policies.bound(device);
         Asked {
@@ -288,6 +313,7 @@ impl<'q, 'f> Asked<'q, 'f> {
             decision,
             ours: false,
             asker: bound.asker(arrival.client),
+            facts: &NO_FACTS,
             hash: 0,
         }
     }

@@ -1,8 +1,14 @@
 //! The first half of the line: what can be answered at once, without a lock or an allocation.
 
+use std::borrow::Cow;
+
+use crate::policy::NameFacts;
 use crate::wire::{Query, ResponseCode};
 
-use super::{Arrival, Asked, Begun, Ending, Parts, Resolver, Step, Unfinished, replies, source};
+use super::{
+    Arrival, Asked, Begun, Ending, KeptAnswer, Looked, Parts, Resolver, Step, Unfinished, replies,
+    source,
+};
 
 impl Resolver {
     /// Answers what can be answered at once. Takes no lock that a writer can hold, allocates nothing.
@@ -21,38 +27,54 @@ impl Resolver {
             return Begun::Replied(None);
         }
         let Some(binding) = parts.identify(arrival) else {
-            return unfinished(query, arrival, false);
+            return unfinished(query, arrival, None);
         };
         let in_force = parts.live.load();
-        let asked = Asked::new(query, *arrival, binding, &in_force, &parts.upstreams);
-        match parts.settle(&asked, out) {
+        let hashes = &in_force.hashes(query.name());
+        // An answer of the cache has with it what is known of its name.
+        let kept = parts.kept.cache.find(hashes.key(), query.into(), arrival.now);
+        let kept = kept.as_ref().and_then(|kept| kept.as_deref());
+        let facts = match kept.map(|kept| kept.attached.facts()) {
+            Some(facts) if in_force.knows(facts) => Cow::Borrowed(facts),
+            _ => Cow::Owned(in_force.facts(query.name(), hashes)),
+        };
+        let looked = Looked { hashes, facts: &facts };
+        let asked = Asked::new(query, *arrival, binding, &in_force, looked, &parts.upstreams);
+        match parts.settle(&asked, kept, out) {
             Some(ending) => Begun::Replied(Some(asked.judged(ending, arrival.now))),
-            None => unfinished(query, arrival, true),
+            None => unfinished(query, arrival, Some(facts.into_owned())),
         }
     }
 }
 
 impl Parts {
     /// Answers from a zone, the sinkhole, a rule or the cache; `None` if that takes more.
-    fn settle(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+    fn settle(
+        &self,
+        asked: &Asked<'_, '_>,
+        kept: Option<&KeptAnswer>,
+        out: &mut Vec<u8>,
+    ) -> Option<Ending> {
         match asked.step() {
             Step::Local => self.local_at_once(asked, out),
             Step::Block(reason, mode) => Some(asked.block(reason, mode, None, out)),
             Step::Rewrite(reason, rewritten) => asked.rewrite(reason, rewritten, out),
             Step::Truncate(reason) => Some(asked.truncate(reason, out)),
             Step::Minimal => Some(asked.minimal(out)),
-            Step::Resolve => self.cached(asked, out),
+            Step::Resolve => self.cached(asked, kept, out),
         }
     }
 
     /// Answers from the cache, if the entry was inspected under the lists in force.
-    fn cached(&self, asked: &Asked<'_, '_>, out: &mut Vec<u8>) -> Option<Ending> {
+    fn cached(
+        &self,
+        asked: &Asked<'_, '_>,
+        kept: Option<&KeptAnswer>,
+        out: &mut Vec<u8>,
+    ) -> Option<Ending> {
         let now = asked.arrival.now;
-        let found = self.kept.cache.find(asked.hash(), asked.cache_key(), now)?;
-        let entry = found.as_deref()?;
-        if entry.attached.generation() != asked.in_force.generation {
-            return None;
-        }
+        self.kept.cache.count(asked.hash(), kept, now);
+        let entry = kept.filter(|kept| asked.in_force.knows(kept.attached.facts()))?;
         Some(asked.give(&entry.answer, &entry.attached, source(entry, now), out))
     }
 
@@ -66,7 +88,7 @@ impl Parts {
     }
 }
 
-fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival, looked_up: bool) -> Begun<'q> {
+fn unfinished<'q>(query: &Query<'_>, arrival: &Arrival, facts: Option<NameFacts>) -> Begun<'q> {
     let packet = query.packet().into();
-    Begun::Unfinished(Unfinished { packet, arrival: *arrival, looked_up })
+    Begun::Unfinished(Unfinished { packet, arrival: *arrival, facts })
 }

@@ -1,5 +1,6 @@
 //! The second half of the line: what takes time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::wire::{ExtendedError, Query, Question, Reply, ResponseCode};
 
 use super::replies::OTHER;
 use super::{
-    Arrival, Asked, Ending, Fetched, Judged, Parts, Resolver, Step, Unfinished, is_definite,
-    replies, source,
+    Arrival, Asked, Ending, Fetched, Judged, Looked, Parts, Resolver, Step, Unfinished,
+    is_definite, replies, source,
 };
 
 /// How long a client waits for a fresh answer where there is one that has expired (RFC 8767,
@@ -32,11 +33,16 @@ impl Resolver {
         out: &mut Vec<u8>,
     ) -> Option<Judged<'static>> {
         let parts = &*self.0;
-        let Unfinished { packet, arrival, looked_up } = unfinished;
+        let Unfinished { packet, arrival, facts } = unfinished;
         let (query, arrival) = (Query::parse(packet).ok()?, *arrival);
         let binding = parts.find_out(&arrival).await;
         let in_force = Guard::into_inner(parts.live.load());
-        let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
+        let hashes = &in_force.hashes(query.name());
+        let known = facts.as_ref().filter(|facts| in_force.knows(facts));
+        let known =
+            known.map_or_else(|| Cow::Owned(in_force.facts(query.name(), hashes)), Cow::Borrowed);
+        let looked = Looked { hashes, facts: &known };
+        let asked = Asked::new(&query, arrival, binding, &in_force, looked, &parts.upstreams);
         let ending = match asked.step() {
             Step::Local => parts.ask_zones(&asked, out).await,
             Step::Block(reason, mode) => asked.block(reason, mode, None, out),
@@ -46,7 +52,7 @@ impl Resolver {
             },
             Step::Truncate(reason) => asked.truncate(reason, out),
             Step::Minimal => asked.minimal(out),
-            Step::Resolve => parts.resolve(&asked, *looked_up, out).await,
+            Step::Resolve => parts.resolve(&asked, facts.is_some(), out).await,
         };
         Some(asked.judged(ending, parts.clock.now()).into_owned())
     }
@@ -69,7 +75,10 @@ impl Resolver {
         replies::fail(&query, arrival.limit(&query), ExtendedError { code: OTHER, text }, out);
         let in_force = parts.live.load();
         let binding = parts.bound(&arrival);
-        let asked = Asked::new(&query, arrival, binding, &in_force, &parts.upstreams);
+        let hashes = &in_force.hashes(query.name());
+        let facts = &in_force.facts(query.name(), hashes);
+        let looked = Looked { hashes, facts };
+        let asked = Asked::new(&query, arrival, binding, &in_force, looked, &parts.upstreams);
         Some(asked.judged(Ending::failed(), parts.clock.now()).into_owned())
     }
 }
@@ -102,10 +111,12 @@ impl Parts {
     fn known(&self, asked: &Asked<'_, '_>, looked_up: bool, out: &mut Vec<u8>) -> Option<Ending> {
         let (cache, now) = (&self.kept.cache, asked.arrival.now);
         let (hash, key) = (asked.hash(), asked.cache_key());
-        let found = match looked_up {
-            true => cache.find_again(hash, key, now),
-            false => cache.find(hash, key, now),
-        }?;
+        let found = cache.find(hash, key, now);
+        if !looked_up {
+            let entry = found.as_ref().and_then(|found| found.as_deref());
+            cache.count(hash, entry, now);
+        }
+        let found = found?;
         let entry = found.as_ref()?;
         let inspection = self.kept.inspection(asked, entry);
         Some(asked.give(&entry.answer, &inspection, source(entry, now), out))
@@ -123,15 +134,16 @@ impl Parts {
         let key = CacheKey::of(&question);
         let stale = self.kept.cache.find_stale(hash, key, asked.arrival.now);
         let (kept, asking) = (Arc::clone(&self.kept), question.clone());
-        let keep = move |outcome: &_| kept.keep(asking, hash, outcome);
+        let facts = asked.facts_of(question.name.as_ref());
+        let keep = move |outcome: &_| kept.keep(asking, hash, facts, outcome);
         let asking = self.upstreams.ask_and_keep(question.clone(), keep);
         let Some(stale) = stale else {
             let outcome = asking.await;
-            return self.kept.of_outcome((&question, hash), &outcome, asked.in_force);
+            return self.kept.of_outcome((&question, hash), &outcome, asked);
         };
         match timeout(STALE_AFTER, asking).await {
             Ok(outcome) if is_definite(&outcome) => {
-                return self.kept.of_outcome((&question, hash), &outcome, asked.in_force);
+                return self.kept.of_outcome((&question, hash), &outcome, asked);
             }
             Ok(_) => {}
             // Nobody else needs to wait as long for what is still in flight.

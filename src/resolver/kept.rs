@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::model::{AnsweredBy, Moment, RecordType};
-use crate::policy::{InForce, LivePolicy};
+use crate::policy::{InForce, LivePolicy, NameFacts};
 use crate::upstream::{self, Answer, Cache, CacheKey, Cached, Entry, Failure};
 use crate::wire::{CLASS_IN, Question, ResponseCode, StoredAnswer, flags};
 
@@ -39,13 +39,21 @@ impl Kept {
         Kept { cache, live, clock }
     }
 
-    /// Keeps what came of a question; called once, whoever waits for it.
-    pub fn keep(&self, question: Question, hash: u64, outcome: &Result<Answer, Failure>) {
+    /// Keeps what came of a question; called once, whoever waits for it. `facts` are what was known
+    /// of its name when it was asked.
+    pub fn keep(
+        &self,
+        question: Question,
+        hash: u64,
+        facts: Option<NameFacts>,
+        outcome: &Result<Answer, Failure>,
+    ) {
         if matches!(outcome, Err(Failure::Overloaded)) {
             return;
         }
         let in_force = self.live.load();
-        let Fetched { answer, inspection, .. } = inspected(&question, outcome, &in_force);
+        let facts = current(facts, &question, &in_force);
+        let Fetched { answer, inspection, .. } = inspected(&question, outcome, &in_force, facts);
         let attached_bytes = inspection.size();
         let entry = Entry { question, answer, attached: inspection, attached_bytes };
         self.cache.store(hash, entry, self.clock.now());
@@ -56,8 +64,9 @@ impl Kept {
         &self,
         (question, hash): (&Question, u64),
         outcome: &Result<Answer, Failure>,
-        in_force: &InForce,
+        asked: &Asked<'_, '_>,
     ) -> Fetched {
+        let in_force = asked.in_force;
         if let Ok(answer) = outcome
             && let Some(kept) = self.cache.peek(hash, CacheKey::of(question))
             && Arc::ptr_eq(&kept.answer, &answer.stored)
@@ -67,7 +76,8 @@ impl Kept {
             let inspection = Arc::clone(&kept.attached);
             return Fetched { answer: Arc::clone(&answer.stored), inspection, source };
         }
-        inspected(question, outcome, in_force)
+        let facts = current(asked.facts_of(question.name.as_ref()), question, in_force);
+        inspected(question, outcome, in_force, facts)
     }
 
     /// Returns what an answer of the cache leads to; inspects it again under newer lists.
@@ -75,12 +85,13 @@ impl Kept {
         if entry.attached.generation() == asked.in_force.generation {
             return Arc::clone(&entry.attached);
         }
-        let forwarded = entry.attached.forwarded();
-        let Some(again) = inspect(&entry.answer, forwarded, asked.in_force) else {
+        let (name, forwarded) = (entry.question().name.as_ref(), entry.attached.forwarded());
+        let facts = current(asked.facts_of(name), entry.question(), asked.in_force);
+        let Some(again) = inspect(&entry.answer, forwarded, asked.in_force, facts) else {
             // What an answer leads to is never more than when it was stored.
             return Arc::clone(&entry.attached);
         };
-        let hash = asked.in_force.hashes(entry.question().name.as_ref()).whole().unwrap_or(0);
+        let hash = asked.in_force.hashes(name).whole().unwrap_or(0);
         let attached = (Arc::clone(&again), again.size());
         self.cache.reattach(hash, entry, attached, asked.arrival.now);
         again
@@ -106,11 +117,12 @@ fn inspected(
     question: &Question,
     outcome: &Result<Answer, Failure>,
     in_force: &InForce,
+    facts: NameFacts,
 ) -> Fetched {
     let failure = match outcome {
         Ok(answer) => {
             let source = (AnsweredBy::Upstream(answer.upstream), 0);
-            match inspect(&answer.stored, answer.forwarded_zone, in_force) {
+            match inspect(&answer.stored, answer.forwarded_zone, in_force, facts.clone()) {
                 Some(inspection) => {
                     return Fetched { answer: Arc::clone(&answer.stored), inspection, source };
                 }
@@ -121,13 +133,26 @@ fn inspected(
         }
         Err(failure) => failed(question, *failure),
     };
-    let inspection = inspect(&failure, false, in_force).expect("a failure leads nowhere");
+    let inspection = inspect(&failure, false, in_force, facts).expect("a failure leads nowhere");
     Fetched { answer: Arc::new(failure), inspection, source: (AnsweredBy::Nobody, 0) }
 }
 
-fn inspect(answer: &StoredAnswer, forwarded: bool, in_force: &InForce) -> Option<Arc<Inspection>> {
+fn inspect(
+    answer: &StoredAnswer,
+    forwarded: bool,
+    in_force: &InForce,
+    facts: NameFacts,
+) -> Option<Arc<Inspection>> {
     let classify = |lead: &_| classify(in_force, lead);
-    Inspection::of(answer, in_force.generation, forwarded, classify).map(Arc::new)
+    Inspection::of(answer, (in_force.generation, facts), forwarded, classify).map(Arc::new)
+}
+
+/// Returns what is known of a question's name: what was known before, if that still holds.
+fn current(known: Option<NameFacts>, question: &Question, in_force: &InForce) -> NameFacts {
+    known.filter(|facts| in_force.knows(facts)).unwrap_or_else(|| {
+        let name = question.name.as_ref();
+        in_force.facts(name, &in_force.hashes(name))
+    })
 }
 
 fn failed(question: &Question, why: Failure) -> StoredAnswer {

@@ -35,7 +35,7 @@ impl Locals {
     /// Returns what the zones in force said to this question. Takes no lock, allocates nothing.
     pub fn find(&self, asked: &Asked<'_, '_>) -> Option<Guard<Option<Arc<Cached<Said>>>>> {
         let key = CacheKey { dnssec_ok: false, checking_disabled: false, ..asked.cache_key() };
-        let found = self.0.find_again(hash(asked), key, asked.arrival.now)?;
+        let found = self.0.find(hash(asked), key, asked.arrival.now)?;
         let Said { edition, local } = found.as_deref()?.attached;
         let holds = edition == asked.in_force.edition && local == asked.arrival.local;
         holds.then_some(found)

@@ -25,14 +25,14 @@ use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::discovery::Discovery;
 use crate::model::{Moment, NameRef};
-use crate::policy::LivePolicy;
+use crate::policy::{LivePolicy, NameFacts};
 use crate::upstream::{self, CacheFigures, Upstreams};
 use crate::wire::{OUR_PAYLOAD, Query};
 
-use asked::{Asked, Step, classify};
+use asked::{Asked, Looked, Step, classify};
 use inspect::{Element, Inspection, Known, Lead, Ruling};
 use judged::{Alias, Ending};
-use kept::{Fetched, Kept, is_definite, source};
+use kept::{Fetched, Kept, KeptAnswer, is_definite, source};
 use locals::Locals;
 
 pub use asked::{is_canary, is_ours, judge_asked};
@@ -77,8 +77,9 @@ pub enum Begun<'q> {
 pub struct Unfinished {
     packet: Box<[u8]>,
     arrival: Arrival,
-    /// Whether the cache was looked into, so that no lookup is counted twice.
-    looked_up: bool,
+    /// What `begin` knew of the name, unless it did not know who asks; then it did not look into
+    /// the cache either.
+    facts: Option<NameFacts>,
 }
 
 /// The resolver; a handle that is cheap to clone.

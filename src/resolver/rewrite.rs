@@ -152,8 +152,10 @@ impl Parts {
 
     fn remembered(&self, asked: &Asked<'_, '_>, question: &Question, hash: u64) -> Option<Found> {
         let now = asked.arrival.now;
-        let found = self.kept.cache.find(hash, CacheKey::of(question), now)?;
-        let entry = found.as_deref()?;
+        let found = self.kept.cache.find(hash, CacheKey::of(question), now);
+        let entry = found.as_ref().and_then(|found| found.as_deref());
+        self.kept.cache.count(hash, entry, now);
+        let entry = entry?;
         Some(Found {
             answer: Arc::clone(&entry.answer),
             source: source(entry, now),

@@ -19,7 +19,7 @@ use super::{
 const MAGIC: [u8; 8] = *b"dpxrules";
 
 /// Rises with each change of what is stored, or of what it means.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Sections, in their order in the file.
 const SECTIONS: usize = 9;

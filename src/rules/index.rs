@@ -52,6 +52,10 @@ struct FuseFilter {
     fingerprints: Bytes,
 }
 
+/// Which hashes of a name may be there.
+#[derive(Clone, Copy)]
+pub struct Sieve(u64);
+
 /// One bucket, where it lies.
 #[derive(Clone, Copy)]
 struct Bucket<'b>(&'b [u8; BUCKET]);
@@ -91,9 +95,16 @@ impl Index {
 
     /// Returns the set that stands for a hash.
     pub fn find(&self, hash: u64) -> Option<u32> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.may_have(hash)) {
-            return None;
-        }
+        if self.sieve(&[hash]).has(0) { self.find_passed(hash) } else { None }
+    }
+
+    /// Asks the filter about the hashes of a name all at once: none of the looks waits for another.
+    pub fn sieve(&self, hashes: &[u64]) -> Sieve {
+        self.filter.as_ref().map_or(Sieve(u64::MAX), |filter| filter.sieve(hashes))
+    }
+
+    /// Returns the set that stands for a hash that the filter let pass.
+    pub fn find_passed(&self, hash: u64) -> Option<u32> {
         let buckets = self.buckets.as_chunks::<BUCKET>().0;
         let mut at = home(hash, buckets.len());
         // Bounded, since a damaged table may have no free place.
@@ -136,6 +147,13 @@ impl Index {
     }
 }
 
+impl Sieve {
+    /// Returns whether the hash at `place` may be there; more than a word of them all may.
+    pub fn has(self, place: u32) -> bool {
+        self.0.checked_shr(place).is_none_or(|rest| rest & 1 != 0)
+    }
+}
+
 impl FuseFilter {
     /// Builds the filter; without one (it is luck, if nearly certain) every look goes to a bucket.
     fn build(entries: &[Entry]) -> Option<FuseFilter> {
@@ -164,8 +182,12 @@ impl FuseFilter {
         (sound && room).then_some(FuseFilter { descriptor, fingerprints })
     }
 
-    fn may_have(&self, hash: u64) -> bool {
-        BinaryFuse8Ref::from_dma(&self.descriptor, &self.fingerprints).contains(&hash)
+    fn sieve(&self, hashes: &[u64]) -> Sieve {
+        let filter = BinaryFuse8Ref::from_dma(&self.descriptor, &self.fingerprints);
+        let passed = (0..u64::BITS)
+            .zip(hashes)
+            .fold(0, |passed, (place, hash)| passed | u64::from(filter.contains(hash)) << place);
+        Sieve(passed)
     }
 }
 

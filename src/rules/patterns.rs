@@ -224,9 +224,10 @@ fn any_of(placed: &[PatternPlace], numbers: &[u32]) -> Option<RegexSet> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Presentation;
+    use std::net::IpAddr;
+
     use super::*;
-    use crate::model::DomainName;
+    use crate::model::{DomainName, NameText, Presentation};
 
     fn pattern(text: &str) -> TextPattern {
         let regex = text.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
@@ -246,7 +247,7 @@ mod tests {
     fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
         let name = DomainName::from_presentation(text).expect("a name");
         let find = |text: &[u8]| patterns.find(text, Subject::Name).as_slice().to_vec();
-        Presentation::with_name(name.as_ref(), find)
+        NameText::of(name.as_ref()).read(find)
     }
 
     #[test]
@@ -284,9 +285,8 @@ mod tests {
             pattern("10.1.2"),
             of_addresses("|10.1"),
         ]);
-        let address = "10.1.2.3".parse().expect("an address");
-        let of_address =
-            patterns.find(Presentation::of_address(address).octets(), Subject::Address);
+        let address: IpAddr = "10.1.2.3".parse().expect("an address");
+        let of_address = patterns.find(Presentation::of(address).octets(), Subject::Address);
         assert_eq!(of_address.as_slice(), [0, 1, 3]);
         assert_eq!(found(&patterns, "10.1.2.3"), [0, 1, 2, 3]);
         assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2, 3]);

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::model::{HashSeed, ListKind, ListMask, ListName, NameRef};
+use crate::model::{HashSeed, ListKind, ListMask, ListName, NameRef, NameText, Presentation};
 
+use super::literal_address::literal_address;
 use super::parse::Format;
 use super::places::{ROOT, address_place};
-use super::presentation::literal_address;
 use super::sets::Part;
 use super::{
-    Answer, Asking, Effect, Few, Heard, Index, Judgement, Matches, Patterns, Place, Presentation,
-    Sets, Standing, Step, Subject, Tally, Walk,
+    Answer, Asking, Effect, Few, Heard, Index, Judgement, Matches, Patterns, Place, Sets, Standing,
+    Step, Subject, Tally, Walk,
 };
 
 /// What is known of a list in force.
@@ -85,25 +85,32 @@ impl Ruleset {
     /// Allocates nothing, unless more than six sets or patterns meet in one name; and automata of
     /// regular expressions allocate while they are young, since they are made as names ask for it.
     pub fn find(&self, name: NameRef<'_>, hashes: &[u64]) -> Matches {
+        self.find_text(&NameText::of(name), hashes)
+    }
+
+    /// Does what `find` does for a name that is text already.
+    pub fn find_text(&self, text: &NameText<'_>, hashes: &[u64]) -> Matches {
         let mut found = Matches::default();
         if self.root.clients {
             found.special = true;
             found.push(Step { place: Place::Client, set: self.root.set });
         }
+        let sieve = self.index.sieve(hashes);
         match hashes.first() {
-            Some(&hash) => self.look(hash, Place::Here, &mut found),
+            Some(&hash) if sieve.has(0) => self.look(hash, Place::Here, &mut found),
+            Some(_) => {}
             None => self.look_at_root(Place::Here, &mut found),
         }
         if !self.addresses.is_empty()
-            && let Some(address) = literal_address(name)
+            && let Some(address) = literal_address(text.name())
         {
             self.look_for_prefixes(address, &mut found);
         }
         if !self.patterns.has_none_for(Subject::Name) {
             let look = |text: &[u8]| self.look_for_texts(text, Subject::Name, &mut found);
-            Presentation::with_name(name, look);
+            text.read(look);
         }
-        for &hash in hashes.iter().skip(1) {
+        for (_, &hash) in (0..).zip(hashes).skip(1).filter(|&(place, _)| sieve.has(place)) {
             self.look(hash, Place::Above, &mut found);
         }
         if !hashes.is_empty() {
@@ -118,7 +125,7 @@ impl Ruleset {
         let address = address.to_canonical();
         self.look_for_prefixes(address, &mut found);
         if !self.patterns.has_none_for(Subject::Address) {
-            let text = Presentation::of_address(address);
+            let text = Presentation::of(address);
             self.look_for_texts(text.octets(), Subject::Address, &mut found);
         }
         self.close(found)
@@ -238,8 +245,9 @@ impl Ruleset {
         }
     }
 
+    /// Looks for a hash that the filter let pass.
     fn look(&self, hash: u64, place: Place, found: &mut Matches) {
-        if let Some(set) = self.index.find(hash) {
+        if let Some(set) = self.index.find_passed(hash) {
             self.take(set, place, found);
         }
     }
@@ -248,7 +256,9 @@ impl Ruleset {
         let address = address.to_canonical();
         let lengths = if address.is_ipv4() { &self.addresses.v4 } else { &self.addresses.v6 };
         for &bits in lengths {
-            self.look(address_place(address, bits, self.seed), Place::Here, found);
+            if let Some(set) = self.index.find(address_place(address, bits, self.seed)) {
+                self.take(set, Place::Here, found);
+            }
         }
     }
 

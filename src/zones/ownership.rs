@@ -30,6 +30,8 @@ pub struct Ownership {
     entries: HashMap<Box<[u8]>, Entry, QuickHash>,
     /// The last labels of all claimed names.
     tops: HashSet<Box<[u8]>, QuickHash>,
+    /// Their last two octets: names of most other top-level domains need no further look.
+    ends: [u64; 16],
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,9 @@ impl Ownership {
     /// Claims a name; the stronger of two claims holds.
     pub fn claim(&mut self, name: NameRef<'_>, reach: Reach, claim: Claim) {
         self.tops.insert(top(name).wire().into());
+        if let Some((word, bit)) = end(name) {
+            self.ends[word] |= 1 << bit;
+        }
         let entry = self.entries.entry(name.wire().into()).or_default();
         if reach != Reach::Below {
             entry.itself = entry.itself.max(Some(claim));
@@ -53,13 +58,22 @@ impl Ownership {
 
     /// Returns how strongly a name is ours: by its own claim, else by its nearest parent's.
     pub fn find(&self, name: NameRef<'_>) -> Option<Claim> {
-        if !self.tops.contains(top(name).wire()) {
+        let may_be = end(name).is_none_or(|(word, bit)| self.ends[word] >> bit & 1 != 0);
+        if !may_be || !self.tops.contains(top(name).wire()) {
             return None;
         }
         let itself = self.entries.get(name.wire()).and_then(|entry| entry.itself);
         itself.or_else(|| {
             name.walk().skip(1).find_map(|parent| self.entries.get(parent.wire())?.below)
         })
+    }
+}
+
+/// Returns the word and the bit that stand for a name's last two octets; the root has none.
+fn end(name: NameRef<'_>) -> Option<(usize, u8)> {
+    match name.wire() {
+        [.., one, two, 0] => Some((usize::from(one & 15), (one >> 4 & 1) << 5 | two & 31)),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{DomainName, Reason, RecordType, Verdict};
-use crate::policy::Decision;
+use crate::policy::{Decision, NameFacts};
 use crate::rules::{Answer, Matches};
 use crate::wire::{Message, RecordView, Section, StoredAnswer};
 
@@ -22,6 +22,7 @@ const MAX_ADDRESSES: usize = 256;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inspection {
     generation: u32,
+    facts: NameFacts,
     elements: Box<[Element]>,
     forwarded: bool,
     private: bool,
@@ -82,10 +83,11 @@ struct Found {
 impl Inspection {
     /// Inspects an answer under a generation of lists; `classify` tells what is known of a lead.
     ///
-    /// `forwarded` says whether a server of `[forward]` gave it. `None`: it leads to too much.
+    /// `facts` are those of the name that was asked for, in that generation; `forwarded` says
+    /// whether a server of `[forward]` gave the answer. `None`: it leads to too much.
     pub fn of(
         answer: &StoredAnswer,
-        generation: u32,
+        (generation, facts): (u32, NameFacts),
         forwarded: bool,
         classify: impl Fn(&Lead) -> Known,
     ) -> Option<Inspection> {
@@ -97,12 +99,17 @@ impl Inspection {
         let said = |code| matches!(code, BLOCKED | CENSORED | FILTERED);
         let blocked_upstream = found.null || answer.extended_errors().any(said);
         let (elements, private) = (found.elements.into(), found.private);
-        Some(Inspection { generation, elements, forwarded, private, blocked_upstream })
+        Some(Inspection { generation, facts, elements, forwarded, private, blocked_upstream })
     }
 
     /// Returns the generation of lists it was made under.
     pub fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// Returns what is known of the name that was asked for.
+    pub fn facts(&self) -> &NameFacts {
+        &self.facts
     }
 
     /// Returns what the answer leads to, in its order.
@@ -117,7 +124,7 @@ impl Inspection {
             Lead::Address(_) => element.known.size(),
         };
         let outside: usize = self.elements.iter().map(outside).sum();
-        size_of::<Self>() + size_of_val(&*self.elements) + outside
+        size_of::<Self>() + size_of_val(&*self.elements) + self.facts.size() + outside
     }
 
     /// Returns whether a server of `[forward]` gave the answer.

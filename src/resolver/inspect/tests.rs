@@ -61,7 +61,7 @@ fn answer(query_type: Type, records: Vec<Record>, errors: &[u16]) -> StoredAnswe
 
 /// Everything below `tracker.net` is a tracking name.
 fn inspect(answer: &StoredAnswer, forwarded: bool) -> Option<Inspection> {
-    Inspection::of(answer, 5, forwarded, |lead| Known {
+    Inspection::of(answer, (5, NameFacts::default()), forwarded, |lead| Known {
         tracking: is_tracker(lead),
         ..Known::default()
     })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::model::{Moment, NameRef, RecordType};
-use crate::wire::{Question, ResponseCode, StoredAnswer};
+use crate::wire::{Query, Question, ResponseCode, StoredAnswer};
 
 /// What the allocator and the counts of an `Arc` add to an entry, about.
 const OVERHEAD: usize = 96;
@@ -69,6 +69,17 @@ pub(super) enum Stay {
     Passing(u32),
     /// Not at all.
     Never,
+}
+
+impl<'q> From<&'q Query<'_>> for CacheKey<'q> {
+    fn from(query: &'q Query<'_>) -> CacheKey<'q> {
+        CacheKey {
+            name: query.name(),
+            query_type: query.query_type(),
+            dnssec_ok: query.dnssec_ok(),
+            checking_disabled: query.checking_disabled(),
+        }
+    }
 }
 
 impl Stay {

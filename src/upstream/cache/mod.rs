@@ -107,28 +107,21 @@ impl<T> Cache<T> {
         }
     }
 
-    /// Returns an answer that is fresh, or given for want of one; counts the lookup.
-    ///
-    /// `hash` is that of the whole name, under whatever seed `store` got.
-    pub fn find(
-        &self,
-        hash: u64,
-        key: CacheKey<'_>,
-        now: Moment,
-    ) -> Option<Guard<Option<Arc<Cached<T>>>>> {
-        let found = self.find_again(hash, key, now);
+    /// Counts that an answer was wanted, and whether there was one.
+    pub fn count(&self, hash: u64, found: Option<&Cached<T>>, now: Moment) {
         let counter = self.counter(hash);
-        let count = match found.as_deref() {
-            Some(Some(cached)) if cached.is_fresh(now) => &counter.hits,
+        let count = match found {
+            Some(cached) if cached.is_fresh(now) => &counter.hits,
             Some(_) => &counter.stale,
             None => &counter.misses,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        found
     }
 
-    /// Does what `find` does for a lookup that was counted before.
-    pub fn find_again(
+    /// Returns an answer that is fresh, or given for want of one.
+    ///
+    /// `hash` is that of the whole name, under whatever seed `store` got.
+    pub fn find(
         &self,
         hash: u64,
         key: CacheKey<'_>,
