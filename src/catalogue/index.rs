@@ -6,13 +6,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use regex::bytes::{Regex, RegexSet};
-use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
 use super::{Row, RowName};
-use crate::model::{Grams, HashSeed, NameHashes};
-
-/// Shorter texts are in too many names to tell anything.
-const SHORTEST_NEEDED: usize = 4;
+use crate::model::{Ends, HashSeed, NameHashes, NameText};
 
 /// Bits of the marks of all hashes, as a power of two: of fifteen names that have no row, one is
 /// looked for all the same.
@@ -23,7 +19,8 @@ pub(super) struct Index {
     /// A bit for the lower bits of each hash: few enough to stay near, unlike the table behind.
     marks: Box<[u64; 1 << (MARK_BITS - 6)]>,
     names: HashMap<u64, u32, BuildHasherDefault<Given>>,
-    needed: Option<Grams>,
+    /// Rules most names out, if all patterns say enough of how they begin or end.
+    ends: Option<Ends>,
     any_pattern: RegexSet,
     patterns: Vec<(Regex, u32)>,
 }
@@ -43,13 +40,14 @@ impl Index {
             }
         }
         let any_pattern = RegexSet::new(patterns.iter().map(|(regex, _)| regex.as_str()))?;
-        let needed = needed(patterns.iter().map(|(regex, _)| regex.as_str()));
+        let mut ends = Ends::new(seed);
+        let all = patterns.iter().all(|(regex, _)| ends.take_expression(regex.as_str()));
         let mut marks = Box::new([0; _]);
         for &hash in names.keys() {
             let (word, bit) = mark(hash);
             marks[word] |= 1 << bit;
         }
-        Ok(Index { marks, names, needed, any_pattern, patterns })
+        Ok(Index { marks, names, ends: all.then_some(ends), any_pattern, patterns })
     }
 
     /// Returns the row that may have a name with this hash; the caller compares the name.
@@ -62,11 +60,21 @@ impl Index {
     }
 
     /// Returns the row of the first pattern that matches the name.
-    pub fn by_text(&self, text: &[u8]) -> Option<u32> {
-        // Both tell in one pass that none matches, which is the usual answer; which one matches
-        // the set could tell only into memory of its own.
-        let possible = self.needed.as_ref().is_none_or(|needed| needed.may_be_in(text));
-        if !possible || !self.any_pattern.is_match(text) {
+    pub fn by_text(&self, name: &NameText<'_>, hashes: &[u64]) -> Option<u32> {
+        name.read(|text| {
+            let ends = self.ends.as_ref().filter(|_| name.is_plain());
+            if ends.is_none_or(|ends| ends.may_match(text, hashes)) {
+                self.match_text(text)
+            } else {
+                None
+            }
+        })
+    }
+
+    fn match_text(&self, text: &[u8]) -> Option<u32> {
+        // It tells in one pass that none matches; which one matches it could tell only into memory
+        // of its own.
+        if !self.any_pattern.is_match(text) {
             return None;
         }
         self.patterns.iter().find(|(regex, _)| regex.is_match(text)).map(|(_, place)| *place)
@@ -77,21 +85,6 @@ impl Index {
 fn mark(hash: u64) -> (usize, u32) {
     let low = hash as usize & ((1 << MARK_BITS) - 1);
     (low >> 6, hash as u32 & 63)
-}
-
-/// Returns the texts of which a name needs one to match any pattern: how each begins or ends.
-fn needed<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<Grams> {
-    let mut texts = Vec::new();
-    for pattern in patterns {
-        let parsed = regex_syntax::parse(pattern).ok()?;
-        let ends = [ExtractKind::Prefix, ExtractKind::Suffix]
-            .map(|kind| Extractor::new().kind(kind).extract(&parsed));
-        let of_length = |ends: &Seq| ends.min_literal_len().filter(|_| ends.is_finite());
-        let best = ends.iter().max_by_key(|ends| of_length(ends))?;
-        of_length(best).filter(|&length| length >= SHORTEST_NEEDED)?;
-        texts.extend(best.literals()?.iter().map(|text| text.as_bytes().to_vec()));
-    }
-    Grams::of(texts.iter().map(Vec::as_slice))
 }
 
 /// A hasher for keys that are hashes already.
@@ -119,17 +112,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::DomainName;
 
     #[test]
-    fn what_a_shipped_pattern_matches_has_a_text_that_is_needed() {
-        let catalogue = super::super::Catalogue::shipped(HashSeed([7, 11]));
-        assert!(catalogue.index.needed.is_some());
+    fn what_a_shipped_pattern_matches_is_not_ruled_out() {
+        let seed = HashSeed([7, 11]);
+        let catalogue = super::super::Catalogue::shipped(seed);
+        assert!(catalogue.index.ends.is_some());
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         for (pattern, _) in &catalogue.index.patterns {
             let body = pattern.as_str().trim_start_matches('^').trim_end_matches('$');
             let texts = prop::string::string_regex(body).expect("it can be made up");
             let holds = |text: String| {
-                prop_assert!(catalogue.index.by_text(text.as_bytes()).is_some(), "{text}");
+                let name = DomainName::parse(&text).expect("a name");
+                let hashes = NameHashes::of(name.as_ref(), seed);
+                let found = catalogue.index.by_text(&NameText::of(name.as_ref()), &hashes);
+                prop_assert!(found.is_some(), "{text}");
                 Ok(())
             };
             runner

@@ -120,7 +120,7 @@ impl Catalogue {
     pub fn place(&self, text: &NameText<'_>, hashes: &[u64]) -> Option<u32> {
         let mut walk = text.name().walk().zip(hashes);
         let own = walk.next().and_then(|(name, &hash)| self.place_of(name, hash));
-        own.or_else(|| text.read(|text| self.index.by_text(text))).or_else(|| {
+        own.or_else(|| self.index.by_text(text, hashes)).or_else(|| {
             let nearest = walk.find_map(|(parent, &hash)| self.place_of(parent, hash));
             nearest.filter(|&place| self.row(place).is_some_and(|row| !row.is_hosting()))
         })

@@ -3,6 +3,7 @@
 mod company;
 mod device;
 mod domain_name;
+mod ends;
 mod event;
 mod grams;
 mod hardware;
@@ -20,6 +21,7 @@ mod verdict;
 pub use company::{Company, CompanyId, Tier};
 pub use device::{BindingId, DeviceId, DeviceKind, DeviceName, Grade, GroupName, LogDetail};
 pub use domain_name::{DomainName, MAX_NAME_OCTETS, NameError, NameRef, TextRoom};
+pub use ends::Ends;
 pub use event::{AnsweredBy, Outcome, QueryEvent, UpstreamId};
 pub use grams::Grams;
 pub use hardware::HardwareAddress;

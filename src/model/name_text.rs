@@ -35,6 +35,11 @@ impl<'n> NameText<'n> {
         self.name
     }
 
+    /// Returns whether nothing in it is escaped: then its dots are those between labels.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Hands the text on.
     pub fn read<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
         if self.plain {

@@ -176,7 +176,7 @@ fn read(octets: &Bytes, seed: HashSeed) -> Option<Ruleset> {
     known.then_some(Ruleset {
         seed,
         root: Root::find(&index, &sets, &standing),
-        patterns: read_patterns(&section(PATTERNS)?)?,
+        patterns: read_patterns(&section(PATTERNS)?, seed)?,
         lists,
         standing,
         index,
@@ -194,12 +194,16 @@ fn read_sets(octets: &[u8], specials: Box<[super::Special]>) -> Option<Sets> {
     (1..=sets.count()).all(|number| sets.get(number as u32).is_some()).then_some(sets)
 }
 
-fn read_patterns(octets: &[u8]) -> Option<Patterns> {
+fn read_patterns(octets: &[u8], seed: HashSeed) -> Option<Patterns> {
     let place = |(text, set): (TextPattern, u32)| {
         let matcher = Matcher::new(&text).ok()?;
         Some(PatternPlace { text, matcher, set })
     };
-    rows(octets)?.into_iter().map(place).collect::<Option<Vec<_>>>().map(Patterns::new)
+    rows(octets)?
+        .into_iter()
+        .map(place)
+        .collect::<Option<Vec<_>>>()
+        .map(|placed| Patterns::new(placed, seed))
 }
 
 /// Reads values up to the end.

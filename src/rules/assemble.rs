@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::model::ListMask;
+use crate::model::{HashSeed, ListMask};
 
 use super::compile::{Interner, Placed, SPECIAL, TextDraft, Texts, unpacked};
 use super::ruleset::{PrefixLengths, Root};
@@ -24,7 +24,7 @@ pub fn assemble(mut compiler: Compiler) -> Ruleset {
     drop(entries);
     Ruleset {
         seed,
-        patterns: placed(texts, &index),
+        patterns: placed(texts, &index, seed),
         root: Root::find(&index, &sets, &standing),
         lists: lists.into_boxed_slice(),
         standing,
@@ -203,13 +203,13 @@ fn parts(rules: &[u32]) -> Vec<Part> {
 }
 
 /// Puts text patterns in their order and looks their sets up.
-fn placed(texts: Texts, index: &Index) -> Patterns {
+fn placed(texts: Texts, index: &Index, seed: HashSeed) -> Patterns {
     let mut drafts = texts.drafts;
     drafts.sort_by_cached_key(TextDraft::order);
     let placed = drafts.into_iter().filter_map(|TextDraft { text, hash, matcher, .. }| {
         Some(PatternPlace { text, matcher, set: index.find(hash)? })
     });
-    Patterns::new(placed.collect())
+    Patterns::new(placed.collect(), seed)
 }
 
 impl PrefixLengths {

@@ -1,5 +1,7 @@
 //! AdGuard's text patterns, held against the presentation form of a name.
 
+use crate::model::Ends;
+
 /// A text pattern: where it begins, its text with `*` in it, where it ends.
 ///
 /// A match takes one pass over the name per run of text and allocates nothing. Leftmost finds are
@@ -40,6 +42,15 @@ impl Glob {
     pub fn literal(&self) -> &[u8] {
         let runs = self.text.split(|&octet| octet == b'*');
         runs.max_by_key(|run| run.len()).unwrap_or_default()
+    }
+
+    /// Tells how the names begin or end that it matches; false if that is in too many ways.
+    pub fn tell_ends(&self, ends: &mut Ends) -> bool {
+        let mut runs = self.text.split(|&octet| octet == b'*');
+        let first = runs.next().unwrap_or_default();
+        let last = runs.next_back().unwrap_or(first);
+        self.ends && ends.take_ends(&[last.to_vec()])
+            || self.start == Start::Name && ends.take_fronts(&[first.to_vec()])
     }
 
     /// Returns whether a name matches: its presentation form, lower case, without final dot.
