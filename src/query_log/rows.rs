@@ -23,6 +23,8 @@ const WAITING: usize = 4_096;
 /// Most moments of which the next free one is remembered, and most runs.
 const REMEMBERED: usize = 16_384;
 
+/// What is ignored is looked at by us: to undo a statement of many rows, SQLite would first copy
+/// every page that it changes.
 const INSERT: &str = "INSERT OR IGNORE INTO event(hour, device, at, binding, name, type, bits,
          client, reason, lists, company, alias, duration) VALUES";
 
@@ -109,16 +111,11 @@ impl Rows {
         let (sheets, rest) = self.order.as_chunks::<SHEET>();
         if !sheets.is_empty() {
             let mut sheet = Sheet::of(file, SHEET)?;
-            for part in sheets {
-                let written = sheet.write(part.iter().filter_map(row))?;
-                debug_assert_eq!(written, SHEET, "a moment was taken");
-            }
+            sheets.iter().try_for_each(|part| sheet.write_all(part.iter().filter_map(row)))?;
         }
         if !rest.is_empty() {
             let mut sheet = Sheet::of(file, 1)?;
-            for row in rest.iter().filter_map(row) {
-                sheet.write([row].into_iter())?;
-            }
+            rest.chunks(1).try_for_each(|part| sheet.write_all(part.iter().filter_map(row)))?;
         }
         self.waiting.clear();
         self.order.clear();
@@ -210,6 +207,14 @@ impl<'f> Sheet<'f> {
         let places = ["(?,?,?,?,?,?,?,?,?,?,?,?,?)"].repeat(rows).join(",");
         let insert = file.prepare_cached(&format!("{INSERT} {places}"))?;
         Ok(Sheet { insert, bound: Vec::with_capacity(rows) })
+    }
+
+    /// Writes its fill of rows, all or none: should a moment be taken after all, the transaction is
+    /// undone, and what is known of the file is read again.
+    fn write_all<'r>(&mut self, rows: impl Iterator<Item = &'r Row>) -> rusqlite::Result<()> {
+        let written = self.write(rows)?;
+        let all = written == self.bound.len();
+        if all { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(written)) }
     }
 
     /// Writes its fill of rows; returns how many of them had their moment free.
