@@ -76,6 +76,14 @@ pub(super) fn decode(octets: &[u8]) -> Option<(QueryEvent<'_>, &[u8])> {
     Some((event, whole.0))
 }
 
+/// Reads only when the event at the beginning of `octets` was, and returns it with what follows.
+pub(super) fn moment(octets: &[u8]) -> Option<(i64, &[u8])> {
+    let mut whole = Reader(octets);
+    let length = u16::from_le_bytes(whole.array()?);
+    let mut body = Reader(whole.take(usize::from(length))?);
+    Some((i64::from_le_bytes(body.array()?), whole.0))
+}
+
 fn decode_body<'a>(body: &mut Reader<'a>) -> Option<QueryEvent<'a>> {
     let at = i64::from_le_bytes(body.array()?);
     let device = DeviceId(u32::from_le_bytes(body.array()?));

@@ -8,7 +8,7 @@
 //! - `attempts`: which query opens one
 //! - `schema`: tables, and an event as a row
 //! - `names`, `words`: texts as rows, bounded
-//! - `store`, `sync`, `writer`: the log thread
+//! - `rows`, `store`, `sync`, `writer`: the log thread
 //! - `told`: what it tells others
 //! - `listings`: which lists matched together, how often
 //! - `retention`, `upkeep`, `erase`: what goes, and when
@@ -22,6 +22,7 @@ mod listings;
 mod names;
 mod recorder;
 mod retention;
+mod rows;
 mod schema;
 mod search;
 mod settings;

@@ -1,27 +1,23 @@
 //! Writes batches of events: rows, roll-ups and daily totals in one transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::{CachedStatement, Connection, Transaction, params};
+use rusqlite::{Connection, Transaction, params, params_from_iter};
 
 use super::Gap;
 use super::encoding::decode;
 use super::listings::Listings;
 use super::names::{MAX_NAMES, Names};
-use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits, middle};
+use super::rows::{Judged, Rows};
+use super::schema::{Bits, COUNTS_ONLY_ROW, DAY, HOUR, NONE, SECOND, VerdictBits};
 use super::words::{WordRows, Words};
 use crate::model::{DeviceId, LogDetail, QueryEvent, QuickHash};
 
 /// Gaps closer than this become one.
 const GAP_JOIN: i64 = 10 * SECOND;
 
-/// Most moments of which the next free one is remembered.
-const CROWDED: usize = 16_384;
-
-const INSERT: &str = "INSERT OR IGNORE INTO event(hour, device, at, binding, name, type, bits,
-         client, reason, lists, company, alias, duration)
-     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+/// Tallies of one statement.
+const TALLIES: usize = 16;
 
 /// Events that were drained and are not yet written.
 #[derive(Default)]
@@ -51,8 +47,7 @@ pub(super) struct Store {
     /// Events before this time are gone; only daily totals are left of them.
     pub(super) kept_from: i64,
     pub(super) events: u64,
-    /// Next free moment of devices with several events in one.
-    crowded: HashMap<(DeviceId, i64), i64, QuickHash>,
+    rows: Rows,
 }
 
 /// Hour, device, company, name, verdict.
@@ -61,8 +56,8 @@ type RollupKey = (i64, DeviceId, i64, i64, VerdictBits);
 /// Tallies of one batch, written when all its events are.
 #[derive(Default)]
 struct Tallies {
-    rollups: BTreeMap<RollupKey, Tally>,
-    daily: BTreeMap<(i64, DeviceId, i64, VerdictBits), Tally>,
+    rollups: HashMap<RollupKey, Tally, QuickHash>,
+    daily: HashMap<(i64, DeviceId, i64, VerdictBits), Tally, QuickHash>,
     listings: Listings,
 }
 
@@ -71,21 +66,6 @@ struct Tally {
     queries: i64,
     attempts: i64,
     last: i64,
-}
-
-/// The transaction of a batch, with the statement that every event needs.
-struct Pen<'f> {
-    file: &'f Transaction<'f>,
-    insert: CachedStatement<'f>,
-}
-
-/// An event with its numbers.
-struct Judged<'a> {
-    event: QueryEvent<'a>,
-    words: WordRows,
-    bits: Bits,
-    name: i64,
-    alias: i64,
 }
 
 impl Batch {
@@ -109,7 +89,7 @@ impl Store {
             watched: HashSet::new(),
             kept_from: i64::MIN,
             events: 0,
-            crowded: HashMap::default(),
+            rows: Rows::default(),
         }
     }
 
@@ -125,7 +105,7 @@ impl Store {
         let names: i64 = connection.query_row("SELECT count(*) FROM name", [], |row| row.get(0))?;
         self.names.recount(names.max(0) as u64);
         self.words.forget_rows();
-        self.crowded.clear();
+        self.rows.forget();
         Ok(())
     }
 
@@ -141,14 +121,13 @@ impl Store {
             self.keep_from(&file, now)?;
         }
         let mut tallies = Tallies::default();
-        let mut pen = Pen { file: &file, insert: file.prepare_cached(INSERT)? };
         for place in &batch.events {
             let octets = batch.octets.get(place.start..).unwrap_or_default();
             if let Some((event, _)) = decode(octets) {
-                self.write_event(&mut pen, event, place.attempt, &mut tallies)?;
+                self.write_event(&file, event, place.attempt, &mut tallies)?;
             }
         }
-        drop(pen);
+        self.rows.write(&file)?;
         tallies.write(&file)?;
         if let Some(gap) = batch.gap {
             write_gap(&file, gap)?;
@@ -175,7 +154,7 @@ impl Store {
 
     fn write_event(
         &mut self,
-        pen: &mut Pen<'_>,
+        file: &Transaction<'_>,
         event: QueryEvent<'_>,
         attempt: bool,
         tallies: &mut Tallies,
@@ -193,14 +172,14 @@ impl Store {
             tallies.add(event.at, self.kept_from, (event.device, company, NONE), bits);
             return Ok(());
         }
-        let words = self.words.rows(pen.file, &event)?;
+        let words = self.words.rows(file, &event)?;
         if event.at < self.kept_from {
             let bits = Bits::of(&event, attempt, false);
             tallies.add(event.at, self.kept_from, (event.device, words.company, NONE), bits);
             return Ok(());
         }
-        let judged = self.judge(pen.file, event, words, attempt)?;
-        let at = self.insert(pen, &judged)?;
+        let judged = self.judge(file, event, words, attempt)?;
+        let at = self.rows.add(file, &judged)?;
         self.events += 1;
         let key = (judged.event.device, words.company, judged.name);
         tallies.add(at, self.kept_from, key, judged.bits);
@@ -231,67 +210,6 @@ impl Store {
         let bits = Bits::of(&event, attempt, name.random);
         Ok(Judged { event, words, bits, name: name.id, alias })
     }
-
-    /// Inserts an event at its moment, or the next that its device has free; returns that.
-    fn insert(&mut self, pen: &mut Pen<'_>, judged: &Judged<'_>) -> rusqlite::Result<i64> {
-        let (device, asked) = (judged.event.device, judged.event.at);
-        let mut at = self.crowded.get(&(device, asked)).copied().unwrap_or(asked);
-        while insert_at(&mut pen.insert, at, judged)? == 0 {
-            at = next_free(pen.file, device, at)?;
-        }
-        if at != asked {
-            if self.crowded.len() >= CROWDED {
-                self.crowded.clear();
-            }
-            self.crowded.insert((device, asked), at + 1);
-        }
-        Ok(at)
-    }
-}
-
-fn insert_at(
-    insert: &mut CachedStatement<'_>,
-    at: i64,
-    judged: &Judged<'_>,
-) -> rusqlite::Result<usize> {
-    let (event, words) = (&judged.event, &judged.words);
-    let client: &[u8] = match &event.client {
-        IpAddr::V4(v4) => &v4.octets(),
-        IpAddr::V6(v6) => &v6.octets(),
-    };
-    let hour = at.div_euclid(HOUR);
-    insert.execute(params![
-        hour,
-        event.device.0,
-        at - middle(hour),
-        event.binding.0,
-        judged.name,
-        event.query_type.0,
-        judged.bits.0,
-        client,
-        words.reason,
-        words.lists,
-        words.company,
-        judged.alias,
-        event.duration,
-    ])
-}
-
-/// Returns the first moment after `taken` that `device` has free, within the same hour or just
-/// behind it.
-fn next_free(file: &Transaction<'_>, device: DeviceId, taken: i64) -> rusqlite::Result<i64> {
-    let mut select = file
-        .prepare_cached("SELECT at FROM event WHERE hour=?1 AND device=?2 AND at>?3 ORDER BY at")?;
-    let hour = taken.div_euclid(HOUR);
-    let mut rows = select.query(params![hour, device.0, taken - middle(hour)])?;
-    let mut free = taken + 1;
-    while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(0)? != free - middle(hour) {
-            break;
-        }
-        free += 1;
-    }
-    Ok(free)
 }
 
 fn write_gap(file: &Transaction<'_>, gap: Gap) -> rusqlite::Result<()> {
@@ -324,28 +242,52 @@ impl Tallies {
     }
 
     fn write(&self, file: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut insert = file.prepare_cached(
-            "INSERT INTO rollup VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT DO UPDATE SET queries=queries+excluded.queries,
-                 attempts=attempts+excluded.attempts, last=max(last, excluded.last)",
-        )?;
-        for ((hour, device, company, name, verdict), tally) in &self.rollups {
-            let Tally { queries, attempts, last } = tally;
-            insert.execute(params![
-                hour, device.0, company, name, verdict.0, queries, attempts, last
-            ])?;
-        }
-        let mut insert = file.prepare_cached(
-            "INSERT INTO daily VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO UPDATE SET queries=queries+excluded.queries,
-                 attempts=attempts+excluded.attempts, last=max(last, excluded.last)",
-        )?;
-        for ((day, device, company, verdict), tally) in &self.daily {
-            let Tally { queries, attempts, last } = tally;
-            insert.execute(params![day, device.0, company, verdict.0, queries, attempts, last])?;
-        }
+        let rollups = self.rollups.iter().map(|((hour, device, company, name, verdict), tally)| {
+            let Tally { queries, attempts, last } = *tally;
+            [*hour, device.0.into(), *company, *name, verdict.0, queries, attempts, last]
+        });
+        add_to(file, "rollup", rollups)?;
+        let daily = self.daily.iter().map(|((day, device, company, verdict), tally)| {
+            let Tally { queries, attempts, last } = *tally;
+            [*day, device.0.into(), *company, verdict.0, queries, attempts, last]
+        });
+        add_to(file, "daily", daily)?;
         self.listings.write(file)
     }
+}
+
+/// Adds tallies to those of a table, many to a statement, in the order of its key: what lies
+/// together in the file is written together.
+fn add_to<const COLUMNS: usize>(
+    file: &Transaction<'_>,
+    table: &str,
+    rows: impl Iterator<Item = [i64; COLUMNS]>,
+) -> rusqlite::Result<()> {
+    let mut rows: Vec<[i64; COLUMNS]> = rows.collect();
+    rows.sort_unstable();
+    let (sheets, rest) = rows.as_chunks::<TALLIES>();
+    let statement = |rows: usize| {
+        let row = format!("({})", ["?"; COLUMNS].join(","));
+        file.prepare_cached(&format!(
+            "INSERT INTO {table} VALUES {} ON CONFLICT DO UPDATE SET
+                 queries=queries+excluded.queries, attempts=attempts+excluded.attempts,
+                 last=max(last, excluded.last)",
+            vec![row; rows].join(",")
+        ))
+    };
+    if !sheets.is_empty() {
+        let mut insert = statement(TALLIES)?;
+        for sheet in sheets {
+            insert.execute(params_from_iter(sheet.as_flattened()))?;
+        }
+    }
+    if !rest.is_empty() {
+        let mut insert = statement(1)?;
+        for row in rest {
+            insert.execute(params_from_iter(row))?;
+        }
+    }
+    Ok(())
 }
 
 impl Tally {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::attempts::Attempts;
-use super::encoding::decode;
+use super::encoding::{decode, moment};
 use super::erase::Erasure;
 use super::recorder::Source;
 use super::retention::{Retention, newest_event, used};
@@ -221,16 +221,17 @@ impl Writer {
     fn judge(&mut self) {
         let mut rest = self.batch.octets.as_slice();
         let whole = rest.len();
-        while let Some((event, after)) = decode(rest) {
+        while let Some((at, after)) = moment(rest) {
             let start = whole - rest.len();
-            self.batch.events.push(Place { at: event.at, start, attempt: false });
-            self.teller.take(&event, self.store.words.legend(event.edition));
+            self.batch.events.push(Place { at, start, attempt: false });
             rest = after;
         }
         self.batch.events.sort_unstable();
         for place in &mut self.batch.events {
             let octets = self.batch.octets.get(place.start..).unwrap_or_default();
-            if let Some((event, _)) = decode(octets).filter(|(event, _)| event.tracking) {
+            let Some((event, _)) = decode(octets) else { continue };
+            self.teller.take(&event, self.store.words.legend(event.edition));
+            if event.tracking {
                 place.attempt = self.attempts.opens(event.device, event.name, event.at);
             }
         }

@@ -14,6 +14,9 @@ use super::damage::{find_damage, set_aside};
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(1);
 
+/// Prepared statements that are kept: more than any writer of ours uses.
+const STATEMENTS: usize = 64;
+
 /// One open database, used by one thread at a time.
 pub struct Database {
     path: PathBuf,
@@ -107,6 +110,7 @@ fn make_private(path: &Path) -> Result<(), StorageError> {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Takes effect in new files only: the pages of what is deleted can be given back in steps.
     connection.execute_batch("PRAGMA auto_vacuum=INCREMENTAL")?;
     connection.execute_batch(
