@@ -61,14 +61,8 @@ impl Index {
 
     /// Returns the row of the first pattern that matches the name.
     pub fn by_text(&self, name: &NameText<'_>, hashes: &[u64]) -> Option<u32> {
-        name.read(|text| {
-            let ends = self.ends.as_ref().filter(|_| name.is_plain());
-            if ends.is_none_or(|ends| ends.may_match(text, hashes)) {
-                self.match_text(text)
-            } else {
-                None
-            }
-        })
+        let possible = self.ends.as_ref().is_none_or(|ends| ends.may_match(name.name(), hashes));
+        if possible { name.read(|text| self.match_text(text)) } else { None }
     }
 
     fn match_text(&self, text: &[u8]) -> Option<u32> {

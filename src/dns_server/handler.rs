@@ -187,6 +187,7 @@ async fn contained<F: Future>(future: F) -> Result<F::Output, Defect> {
 }
 
 /// Reads a message; writes the error it gets if it cannot be read or its sender is not served.
+#[inline]
 fn look<'p>(
     packet: &'p [u8],
     served: bool,

@@ -5,7 +5,7 @@ use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, Look};
 
 use super::quick_hash::folded;
-use super::{DomainName, HashSeed, NameHashes};
+use super::{DomainName, HashSeed, NameHashes, NameRef};
 
 /// Octets by which beginnings are told apart.
 const FRONT: usize = 4;
@@ -57,11 +57,13 @@ impl Ends {
         set(&mut self.fronts, marks)
     }
 
-    /// Returns false only if no pattern matches the name of this text and these hashes.
-    pub fn may_match(&self, text: &[u8], hashes: &[u64]) -> bool {
+    /// Returns false only if no pattern matches the presentation form of a name with these hashes.
+    pub fn may_match(&self, name: NameRef<'_>, hashes: &[u64]) -> bool {
         let has = |table: &[u64; WORDS], mark| table[word(mark)] >> (mark & 63) & 1 != 0;
         hashes.iter().any(|&hash| has(&self.parents, hash))
-            || front(text).is_some_and(|mark| has(&self.fronts, mark))
+            || front_of(name).is_some_and(|mark| has(&self.fronts, mark))
+            // As text, a label with a dot in it may look like several.
+            || name.wire().contains(&b'.')
     }
 
     /// Returns the mark of the domain that a name must stand below to end so: what stands behind
@@ -79,10 +81,24 @@ fn texts(hir: &Hir, kind: ExtractKind) -> Option<Vec<Vec<u8>>> {
     Some(found.literals()?.iter().map(|text| text.as_bytes().to_ascii_lowercase()).collect())
 }
 
-/// Returns the mark of a text's first octets, if it has so many.
+/// Returns the mark of a text's first octets, if it has so many and none of them is an escape.
 fn front(text: &[u8]) -> Option<u64> {
-    let front = u32::from_le_bytes(*text.first_chunk::<FRONT>()?);
-    Some(folded(front.into(), 0x9e37_79b9_7f4a_7c15))
+    text.first_chunk().filter(|front| !front.contains(&b'\\')).map(mark)
+}
+
+/// Returns the mark of the first octets of a name's text, if it has so many.
+fn front_of(name: NameRef<'_>) -> Option<u64> {
+    let (&length, text) = name.wire().split_first()?;
+    let mut front = *text.strip_suffix(&[0])?.first_chunk()?;
+    let mut dot = usize::from(length);
+    while let Some(length) = front.get_mut(dot) {
+        dot += 1 + usize::from(std::mem::replace(length, b'.'));
+    }
+    Some(mark(&front))
+}
+
+fn mark(front: &[u8; FRONT]) -> u64 {
+    folded(u32::from_le_bytes(*front).into(), 0x9e37_79b9_7f4a_7c15)
 }
 
 fn word(mark: u64) -> usize {
@@ -103,8 +119,8 @@ mod tests {
     const SEED: HashSeed = HashSeed([1, 2]);
 
     fn may_match(ends: &Ends, name: &str) -> bool {
-        let hashes = NameHashes::of(DomainName::parse(name).expect("a name").as_ref(), SEED);
-        ends.may_match(name.as_bytes(), &hashes)
+        let name = DomainName::from_presentation(name).expect("a name");
+        ends.may_match(name.as_ref(), &NameHashes::of(name.as_ref(), SEED))
     }
 
     #[test]
@@ -113,11 +129,18 @@ mod tests {
         assert!(!may_match(&ends, "log-1.example.com"));
         assert!(ends.take_expression(r"^log-[a-z0-9]+\.(eu\.)?example\.com$"));
         assert!(ends.take_expression(r"^ads(erve)?r\.brand\.[a-z.]+$"));
+        assert!(ends.take_expression(r"^a\.b[0-9]\."));
         assert!(ends.take_ends(&[b"x.example.net".to_vec()]));
-        for name in ["log-1.example.com", "log-1.eu.example.com", "adser.brand.de", "y.example.net"]
-        {
+        for name in [
+            "log-1.example.com",
+            "log-1.eu.example.com",
+            "adser.brand.de",
+            "y.example.net",
+            "a.b1.c",
+        ] {
             assert!(may_match(&ends, name), "{name}");
         }
+        assert!(may_match(&ends, r"x\.example.net"), "as text it ends as one below example.net");
         for name in ["log-1.example.org", "example.co", "ad", "brand.de", "net", "w.net"] {
             assert!(!may_match(&ends, name), "{name}");
         }
@@ -126,8 +149,15 @@ mod tests {
     #[test]
     fn a_pattern_that_matches_names_of_any_end_is_not_taken_in() {
         let mut ends = Ends::new(SEED);
-        for told in [r"ads\.example\.com", r"ads\.com$", r"^ad[a-z]*$", r"^ads|x\.a\.b$", "$", "("]
-        {
+        for told in [
+            r"^a\\\.bc",
+            r"ads\.example\.com",
+            r"ads\.com$",
+            r"^ad[a-z]*$",
+            r"^ads|x\.a\.b$",
+            "$",
+            "(",
+        ] {
             assert!(!ends.take_expression(told), "{told}");
         }
         assert!(!ends.take_ends(&[]) && !ends.take_ends(&[br"a\.b.c".to_vec()]));

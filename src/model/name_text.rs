@@ -1,5 +1,6 @@
 //! Names and addresses as text, written on the stack: what patterns are held against.
 
+use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
 use super::{MAX_NAME_OCTETS, NameRef, TextRoom};
@@ -7,13 +8,13 @@ use super::{MAX_NAME_OCTETS, NameRef, TextRoom};
 /// Octets of the longest presentation form: every octet of a name escaped, `\255`.
 const LONGEST: usize = 4 * MAX_NAME_OCTETS;
 
-/// A name's presentation form, without the root's dot behind it.
+/// A name's presentation form, without the root's dot behind it; written when it is first read.
 ///
 /// Names with octets to be escaped are seldom: these are written anew for each who reads them.
 pub struct NameText<'n> {
     name: NameRef<'n>,
-    room: TextRoom,
-    plain: bool,
+    /// The text, if none of its octets is to be escaped.
+    plain: OnceCell<Option<TextRoom>>,
 }
 
 /// The text of a name or an address.
@@ -23,11 +24,9 @@ pub struct Presentation {
 }
 
 impl<'n> NameText<'n> {
-    /// Writes a name.
+    /// Takes a name.
     pub fn of(name: NameRef<'n>) -> NameText<'n> {
-        let mut room = TextRoom::default();
-        let plain = name.plain_text(&mut room).is_some();
-        NameText { name, room, plain }
+        NameText { name, plain: OnceCell::new() }
     }
 
     /// Returns the name.
@@ -35,18 +34,16 @@ impl<'n> NameText<'n> {
         self.name
     }
 
-    /// Returns whether nothing in it is escaped: then its dots are those between labels.
-    pub fn is_plain(&self) -> bool {
-        self.plain
-    }
-
     /// Hands the text on.
     pub fn read<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
-        if self.plain {
+        let plain = self.plain.get_or_init(|| {
+            let mut room = TextRoom::default();
+            self.name.plain_text(&mut room).is_some().then_some(room)
+        });
+        match plain {
             // The text is as long as the name, less the first length and the root.
-            read(self.room.first(self.name.wire().len() - 2))
-        } else {
-            read(Presentation::of(self.name).octets())
+            Some(room) => read(room.first(self.name.wire().len() - 2)),
+            None => read(Presentation::of(self.name).octets()),
         }
     }
 }

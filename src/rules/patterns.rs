@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::model::{Ends, Grams, HashSeed};
+use crate::model::{Ends, Grams, HashSeed, NameRef};
 
 use super::{Few, Glob, TextPattern, TextSyntax, required_literals};
 
@@ -54,6 +54,8 @@ pub struct PatternPlace {
 #[derive(Default)]
 pub struct Patterns {
     placed: Box<[PatternPlace]>,
+    /// Rules out nearly all names, if all patterns say enough of how these begin or end.
+    ends: Option<Ends>,
     guard: Option<Guard>,
     /// Whether any of `expressions` matches.
     any: Option<RegexSet>,
@@ -65,8 +67,6 @@ pub struct Patterns {
 
 /// One look for all texts; `owners` are the patterns that each found text may belong to.
 struct Guard {
-    /// Rules out nearly all names, if all patterns say enough of how they begin or end.
-    ends: Option<Ends>,
     /// Rules out most names at a fraction of the cost.
     grams: Option<Grams>,
     texts: AhoCorasick,
@@ -103,6 +103,9 @@ impl Matcher {
 
     /// Tells how what it matches begins or ends; false if that is in too many ways.
     fn tell_ends(&self, ends: &mut Ends) -> bool {
+        if self.inverted {
+            return false;
+        }
         match &self.engine {
             Engine::Glob(glob) => glob.tell_ends(ends),
             Engine::Regex(regex) => ends.take_expression(regex.as_str()),
@@ -137,14 +140,12 @@ impl Patterns {
     pub fn new(placed: Vec<PatternPlace>, seed: HashSeed) -> Patterns {
         let mut owners: HashMap<Box<[u8]>, Vec<u32>> = HashMap::new();
         let (mut expressions, mut loose) = (Vec::new(), Vec::new());
-        let mut ends = Some(Ends::new(seed));
+        let mut ends = Ends::new(seed);
+        let told = placed.iter().all(|pattern| pattern.matcher.tell_ends(&mut ends));
         for (number, pattern) in (0..).zip(&placed) {
             let is_expression = matches!(pattern.matcher.engine, Engine::Regex(_));
             match pattern.matcher.literals() {
                 Some(literals) => {
-                    ends = ends
-                        .take()
-                        .and_then(|mut ends| pattern.matcher.tell_ends(&mut ends).then_some(ends));
                     for literal in literals {
                         owners.entry(literal).or_default().push(number);
                     }
@@ -154,7 +155,8 @@ impl Patterns {
             }
         }
         Patterns {
-            guard: Guard::new(ends, owners),
+            ends: told.then_some(ends),
+            guard: Guard::new(owners),
             any: any_of(&placed, &expressions),
             expressions: expressions.into(),
             loose: loose.into(),
@@ -173,9 +175,13 @@ impl Patterns {
         self.placed.is_empty() || subject == Subject::Address && !self.any_for_addresses
     }
 
-    /// Returns the numbers of the patterns that match, in their order; the hashes are those of a
-    /// name of which nothing is escaped.
-    pub fn find(&self, text: &[u8], hashes: Option<&[u64]>, subject: Subject) -> Few {
+    /// Returns false only if none matches the name with these hashes.
+    pub fn may_match(&self, name: NameRef<'_>, hashes: &[u64]) -> bool {
+        self.ends.as_ref().is_none_or(|ends| ends.may_match(name, hashes))
+    }
+
+    /// Returns the numbers of the patterns that match, in their order.
+    pub fn find(&self, text: &[u8], subject: Subject) -> Few {
         let mut found = Few::default();
         let mut try_one = |number: u32| {
             let pattern = self.placed.get(number as usize);
@@ -185,7 +191,7 @@ impl Patterns {
             }
         };
         // A look for any of them is much cheaper than one for all, and the usual answer is no.
-        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.may_be_in(text, hashes)) {
+        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.may_be_in(text)) {
             for hit in guard.texts.find_overlapping_iter(text) {
                 let owners = guard.owners.get(hit.pattern().as_usize());
                 owners.into_iter().flatten().copied().for_each(&mut try_one);
@@ -207,7 +213,7 @@ impl Patterns {
 }
 
 impl Guard {
-    fn new(ends: Option<Ends>, owners: HashMap<Box<[u8]>, Vec<u32>>) -> Option<Guard> {
+    fn new(owners: HashMap<Box<[u8]>, Vec<u32>>) -> Option<Guard> {
         let mut owners: Vec<(Box<[u8]>, Vec<u32>)> = owners.into_iter().collect();
         owners.sort_unstable();
         let octets: usize = owners.iter().map(|(text, _)| text.len()).sum();
@@ -216,19 +222,11 @@ impl Guard {
         let grams = Grams::of(texts.clone());
         let texts = AhoCorasickBuilder::new().prefilter(false).kind(full).build(texts).ok();
         let owners = owners.into_iter().map(|(_, numbers)| numbers.into()).collect();
-        texts.filter(|texts| texts.patterns_len() > 0).map(|texts| Guard {
-            ends,
-            grams,
-            texts,
-            owners,
-        })
+        texts.filter(|texts| texts.patterns_len() > 0).map(|texts| Guard { grams, texts, owners })
     }
 
-    fn may_be_in(&self, text: &[u8], hashes: Option<&[u64]>) -> bool {
-        let ends = self.ends.as_ref().zip(hashes);
-        ends.is_none_or(|(ends, hashes)| ends.may_match(text, hashes))
-            && self.grams.as_ref().is_none_or(|grams| grams.may_be_in(text))
-            && self.texts.is_match(text)
+    fn may_be_in(&self, text: &[u8]) -> bool {
+        self.grams.as_ref().is_none_or(|grams| grams.may_be_in(text)) && self.texts.is_match(text)
     }
 }
 
@@ -271,9 +269,11 @@ mod tests {
 
     fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
         let name = DomainName::from_presentation(text).expect("a name");
-        let (text, hashes) = (NameText::of(name.as_ref()), NameHashes::of(name.as_ref(), SEED));
-        let hashes = text.is_plain().then_some(&*hashes);
-        text.read(|text| patterns.find(text, hashes, Subject::Name).as_slice().to_vec())
+        let find = |text: &[u8]| patterns.find(text, Subject::Name).as_slice().to_vec();
+        let found = NameText::of(name.as_ref()).read(find);
+        let hashes = NameHashes::of(name.as_ref(), SEED);
+        assert!(found.is_empty() || patterns.may_match(name.as_ref(), &hashes), "{text}");
+        found
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
             of_addresses("|10.1"),
         ]);
         let address: IpAddr = "10.1.2.3".parse().expect("an address");
-        let of_address = patterns.find(Presentation::of(address).octets(), None, Subject::Address);
+        let of_address = patterns.find(Presentation::of(address).octets(), Subject::Address);
         assert_eq!(of_address.as_slice(), [0, 1, 3]);
         assert_eq!(found(&patterns, "10.1.2.3"), [0, 1, 2, 3]);
         assert_eq!(found(&patterns, "10.1.2.example.com"), [1, 2, 3]);

@@ -106,9 +106,10 @@ impl Ruleset {
         {
             self.look_for_prefixes(address, &mut found);
         }
-        if !self.patterns.has_none_for(Subject::Name) {
-            let known = text.is_plain().then_some(hashes);
-            text.read(|text| self.look_for_texts(text, known, Subject::Name, &mut found));
+        if !self.patterns.has_none_for(Subject::Name)
+            && self.patterns.may_match(text.name(), hashes)
+        {
+            text.read(|text| self.look_for_texts(text, Subject::Name, &mut found));
         }
         for (_, &hash) in (0..).zip(hashes).skip(1).filter(|&(place, _)| sieve.has(place)) {
             self.look(hash, Place::Above, &mut found);
@@ -126,7 +127,7 @@ impl Ruleset {
         self.look_for_prefixes(address, &mut found);
         if !self.patterns.has_none_for(Subject::Address) {
             let text = Presentation::of(address);
-            self.look_for_texts(text.octets(), None, Subject::Address, &mut found);
+            self.look_for_texts(text.octets(), Subject::Address, &mut found);
         }
         self.close(found)
     }
@@ -266,14 +267,8 @@ impl Ruleset {
         self.take(self.root.set, place, found);
     }
 
-    fn look_for_texts(
-        &self,
-        text: &[u8],
-        hashes: Option<&[u64]>,
-        subject: Subject,
-        found: &mut Matches,
-    ) {
-        let matching: Few = self.patterns.find(text, hashes, subject);
+    fn look_for_texts(&self, text: &[u8], subject: Subject, found: &mut Matches) {
+        let matching: Few = self.patterns.find(text, subject);
         for &number in matching.as_slice() {
             if let Some(pattern) = self.patterns.placed().get(number as usize) {
                 self.take(pattern.set, Place::Here, found);

@@ -81,6 +81,8 @@ impl<'p> Fields<'p> {
 
 impl<'p> Query<'p> {
     /// Reads a packet; allocates nothing.
+    // Inlined, since a query is large and would be copied to where it is wanted.
+    #[inline]
     pub fn parse(packet: &'p [u8]) -> Result<Query<'p>, Unreadable> {
         let header = Header::read(packet).ok_or(Unreadable::Silence)?;
         if header.has(flags::RESPONSE) {
