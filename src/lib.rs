@@ -6,7 +6,8 @@
 // 1 · words: plain values; no I/O, no clock, no lock
 pub mod model;
 
-// 2 · ground: the clocks, packets, texts that people write, databases
+// 2 · ground: the clocks, threads that stand back, packets, texts that people write, databases
+pub mod background;
 pub mod clock;
 pub mod diagnostic;
 pub mod storage;

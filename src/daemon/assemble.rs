@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reload::Reloader;
 use super::{GRACE, Inbox, ListUpdates, StartError, UpdateParts, WatchedParts, Watchers, folder};
+use crate::background::stand_back;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::devices::Devices;
@@ -27,6 +29,10 @@ use crate::query_log::{QueryLog, Told};
 use crate::resolver::{Handles, Resolver};
 use crate::storage::{Database, STATE_MIGRATIONS, StorageError, hash_seed};
 use crate::upstream::Upstreams;
+
+/// Threads of the main runtime, and the name of those that it starts for jobs.
+const MAIN_THREADS: usize = 2;
+const JOBS: &str = "deadpixel-jobs";
 
 /// A running daemon.
 pub struct Daemon {
@@ -222,9 +228,21 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
 }
 
 fn main_runtime() -> Result<Runtime, StartError> {
+    let started = AtomicUsize::new(0);
+    // Its own threads come first. Behind them come those for jobs: lists compiled, files written,
+    // the log searched. No query waits for one.
+    let name = move || match started.fetch_add(1, Ordering::Relaxed) {
+        0..MAIN_THREADS => "deadpixel-main".to_owned(),
+        _ => JOBS.to_owned(),
+    };
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("deadpixel-main")
+        .worker_threads(MAIN_THREADS)
+        .thread_name_fn(name)
+        .on_thread_start(|| {
+            if std::thread::current().name() == Some(JOBS) {
+                stand_back();
+            }
+        })
         .enable_all()
         .build()
         .map_err(failed)

@@ -20,16 +20,13 @@ use super::sync::{DRAIN_EVERY, Sync};
 use super::told::Teller;
 use super::upkeep::Upkeep;
 use super::{Gap, SeenSink, Settings};
+use crate::background::stand_back;
 use crate::clock::Clock;
 use crate::model::{DeviceId, Legend};
 use crate::storage::{Database, StorageError};
 
 /// The rest between two steps of a job, for the rings' sake.
 const JOB_REST: Duration = Duration::from_millis(2);
-
-/// How far the thread stands back behind those that answer, where they share a processor.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 5;
 
 /// What others ask of the log thread.
 pub(super) enum Command {
@@ -152,9 +149,7 @@ impl Writer {
     /// Runs until told to stop, or until nobody is left who could.
     pub(super) fn run(mut self) {
         let _tell = TellPanic(self.shared.clone());
-        // On Linux niceness is a thread's own; elsewhere it would slow the answers too.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(NICENESS);
+        stand_back();
         self.keep_up();
         loop {
             let wait = if self.jobs.is_empty() { DRAIN_EVERY } else { JOB_REST };
