@@ -39,6 +39,8 @@ const LIST_EVERY: Duration = Duration::from_secs(30);
 const POLICY_EVERY: Duration = Duration::from_secs(5);
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// What the log may take: little, so that the oldest must soon go all the time.
+const LOG_MIB: u64 = 128;
 /// Seconds that a command may take.
 const COMMAND_LIMIT: &str = "30";
 /// The argument by which this program is the upstream.
@@ -165,7 +167,8 @@ impl Soak {
                 "[dns]\nlisten = [\"{address}\"]\nrate_limit = 0\n\
                  [upstream]\nservers = [{{ url = \"udp://{upstream}\" }}]\n\
                  [lists]\nsubscribe_defaults = false\n\
-                 [discovery]\nleases = []\nmdns = false\nreverse_names = false\n"
+                 [discovery]\nleases = []\nmdns = false\nreverse_names = false\n\
+                 [log]\nmax_mib = {LOG_MIB}\n"
             ),
         )?;
         let list = |name: &str| {
