@@ -91,7 +91,7 @@ impl Kept {
             // What an answer leads to is never more than when it was stored.
             return Arc::clone(&entry.attached);
         };
-        let hash = asked.in_force.hashes(name).whole().unwrap_or(0);
+        let hash = asked.in_force.hashes(name).key();
         let attached = (Arc::clone(&again), again.size());
         self.cache.reattach(hash, entry, attached, asked.arrival.now);
         again

@@ -136,7 +136,7 @@ impl Parts {
             let answer = Arc::new(local(asked, &question).await?);
             Found { answer, source: (AnsweredBy::Local, 0), leads_inside: false }
         } else {
-            let hash = asked.in_force.hashes(name).whole().unwrap_or(0);
+            let hash = asked.in_force.hashes(name).key();
             match self.remembered(asked, &question, hash) {
                 Some(found) => found,
                 None => {
